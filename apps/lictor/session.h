@@ -1,0 +1,82 @@
+// What every command works with, and how a command is added to the command line.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "lictor/client.h"
+#include "lictor/output.h"
+
+namespace lictor::cli {
+
+// The options that every command takes.
+struct GlobalOptions {
+  std::string url;
+  std::string data;
+  std::string timeout = "30s";
+  bool json = false;
+};
+
+class Session {
+ public:
+  explicit Session(base::UnixSeconds now) : now_(now) {}
+
+  GlobalOptions& globals() noexcept { return globals_; }
+  Output& output() noexcept { return output_; }
+  base::UnixSeconds now() const noexcept { return now_; }  // when the command was started
+  Client& client();                                        // made at first use; throws CommandError
+
+ private:
+  base::UnixSeconds now_;
+  GlobalOptions globals_;
+  Output output_;
+  std::unique_ptr<Client> client_;
+};
+
+// What the command line asked for: run after parsing, so that wrong usage is found before anything is sent.
+using Action = std::function<void()>;
+
+// Where commands are added: the session outlives `chosen`.
+struct Commands {
+  Session& session;
+  Action& chosen;
+
+  // A command that does something. `example` is a whole line to paste.
+  template <class Options, class Run>
+  CLI::App& add(CLI::App& parent, const std::string& name, const std::string& description, const std::string& example,
+                std::shared_ptr<Options> options, Run run) {
+    CLI::App& command = add_named(parent, name, description, example);
+    command.callback([this_session = &session, this_chosen = &chosen, options = std::move(options), run] {
+      *this_chosen = [this_session, options, run] { run(*this_session, *options); };
+    });
+    return command;
+  }
+  // A group of commands, of which one must follow.
+  CLI::App& add_group(CLI::App& parent, const std::string& name, const std::string& description,
+                      const std::string& example);
+
+ private:
+  static CLI::App& add_named(CLI::App& parent, const std::string& name, const std::string& description,
+                             const std::string& example);
+};
+
+// One in each file of its group.
+void add_status_command(CLI::App& app, Commands commands);
+void add_license_commands(CLI::App& app, Commands commands);
+void add_product_commands(CLI::App& app, Commands commands);
+void add_policy_commands(CLI::App& app, Commands commands);
+void add_key_commands(CLI::App& app, Commands commands);
+void add_audit_commands(CLI::App& app, Commands commands);
+
+// What several groups say in the same way.
+// A time, or `otherwise` when the member is null or missing.
+std::string time_or(const boost::json::object& object, std::string_view name, std::string_view otherwise);
+std::string limit_text(const boost::json::object& object, std::string_view name);  // "unlimited" for null
+Cell status_cell(const std::string& status);
+void remark_more(Session& session, const Listing& listing);  // that there are more than were shown
+
+}  // namespace lictor::cli

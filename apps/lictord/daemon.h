@@ -1,0 +1,25 @@
+// lictord as a whole: the object graph, built top to bottom, and its life from start to stop.
+#pragma once
+
+#include <memory>
+
+#include "config/options.h"
+
+namespace lictor::daemon {
+
+class Daemon {
+ public:
+  // Opens everything and listens; throws with a clear message what prevents it.
+  explicit Daemon(const config::Options& options);
+  ~Daemon();
+
+  void start();
+  void print_banner() const;  // to stdout
+  void stop();                // lets requests in flight finish, at most for the configured grace
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lictor::daemon

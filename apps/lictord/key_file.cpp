@@ -1,0 +1,40 @@
+#include "lictord/key_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+namespace lictor::daemon {
+namespace {
+
+[[noreturn]] void fail(const std::string& path) { throw std::system_error(errno, std::generic_category(), path); }
+
+void write_file(const std::string& path, std::string_view text, mode_t mode) {
+  const std::string draft = path + ".new";
+  ::unlink(draft.c_str());
+  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (file < 0) fail(draft);
+  const std::string line = std::string(text) + "\n";
+  const bool written = ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
+  const int error = errno;
+  ::close(file);
+  errno = error;
+  if (!written || std::rename(draft.c_str(), path.c_str()) != 0) fail(path);
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  const int handle = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0) fail(directory);
+  ::fsync(handle);
+  ::close(handle);
+}
+
+}  // namespace
+
+void write_key_file(const std::string& path, std::string_view secret) { write_file(path, secret, 0600); }
+void write_text_file(const std::string& path, std::string_view text) { write_file(path, text, 0644); }
+
+}  // namespace lictor::daemon

@@ -1,0 +1,22 @@
+# The layers and the only edges that are allowed between them. tools/tidy checks the includes against the same table.
+#   layer     may include                                   links
+function(lictor_layer name)
+  cmake_parse_arguments(L "" "" "LAYERS;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  add_library(lictor_${name} STATIC ${sources})
+  target_link_libraries(lictor_${name} PUBLIC lictor_options)
+  foreach(layer ${L_LAYERS})
+    target_link_libraries(lictor_${name} PUBLIC lictor_${layer})
+  endforeach()
+  target_link_libraries(lictor_${name} PUBLIC ${L_LIBS})
+endfunction()
+
+lictor_layer(base LIBS fmt::fmt Threads::Threads spdlog::spdlog prometheus-cpp::core)
+lictor_layer(crypto LAYERS base LIBS OpenSSL::Crypto ${SODIUM_LIBRARY})
+lictor_layer(licensing LAYERS base)
+lictor_layer(http LAYERS base LIBS Boost::headers)
+lictor_layer(config LAYERS base LIBS CLI11::CLI11)
+lictor_layer(store LAYERS base crypto licensing LIBS SQLite::SQLite3)
+lictor_layer(service LAYERS base crypto licensing store LIBS Boost::json)
+lictor_layer(auth LAYERS base crypto licensing store LIBS Boost::headers)
+lictor_layer(api LAYERS base http licensing auth service LIBS Boost::json)

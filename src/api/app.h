@@ -1,0 +1,38 @@
+// What the handlers work with: references to the parts that main() built.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "api/requests.h"
+#include "auth/api_keys.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "http/server.h"
+#include "service/cache.h"
+#include "service/catalog.h"
+#include "service/read_pool.h"
+#include "service/write_path.h"
+#include "store/store.h"
+
+namespace lictor::api {
+
+struct App {
+  const base::Clock& clock;
+  base::Logger& log;
+  base::Metrics& metrics;
+  auth::ApiKeys& api_keys;
+  service::Catalog& catalog;
+  service::Cache& cache;
+  service::WritePath& writes;
+  service::ReadPool& reads;
+  const crypto::Prf key_digest;          // of license keys, keyed with the database's secret
+  const FingerprintReader fingerprints;
+  const base::UnixSeconds started_at;
+  const std::string database;            // for people
+  std::function<http::ConnectionCounts()> connections;
+  std::function<bool()> stopping;        // true from the moment a stop was asked for: not ready
+};
+
+}  // namespace lictor::api

@@ -1,0 +1,159 @@
+#include "api/call.h"
+
+#include <chrono>
+
+#include "api/routes.h"
+
+namespace lictor::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+bool wants_problem(const http::Request& request) {
+  return request.header("Accept").find("application/problem+json") != std::string_view::npos;
+}
+
+Failure nothing_recorded(licensing::Code code) { return Failure{code, {}, {}, 1, {}}; }
+
+template <class T, class Base>
+std::unique_ptr<T> downcast(std::unique_ptr<Base> pointer) noexcept {
+  return std::unique_ptr<T>(static_cast<T*>(pointer.release()));
+}
+
+template <class T>
+void resume(std::unique_ptr<T> call) {
+  http::Deferred deferred = std::move(call->deferred);
+  deferred.resume(std::move(call));
+}
+
+}  // namespace
+
+std::string Call::actor() const {
+  return caller == nullptr ? "license" : base::format_id(base::kApiKeyPrefix, caller->key);
+}
+
+void Call::finish(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body) {
+  const auto route = static_cast<unsigned>(ticket_.route - route_table().data());
+  answered_ = true;
+  exchange_.respond(status, content_type, extra_headers, body);
+  app_.metrics.count_request(exchange_.io_thread(), route, std::chrono::steady_clock::now() - request().received_at);
+}
+
+void Call::succeed(int status, std::string_view data, std::string_view message) {
+  thread_local std::string body;
+  body.assign(R"({"status":"success","data":)");
+  body += data;
+  body += R"(,"message":")";
+  body += message;
+  body += R"(","request_id":")";
+  body += request_id();
+  body += "\"}";
+  thread_local std::string headers;
+  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ");
+  headers.append(request_id()).append("\r\n");
+  finish(status, kJson, headers, body);
+}
+
+void Call::fail(const Failure& failure) {
+  const CodeInfo& info = info_of(failure.code);
+  const bool problem = wants_problem(request());
+  std::string body;
+  problem ? append_problem(body, failure, request_id()) : append_failure(body, failure, request_id());
+  std::string headers = "Cache-Control: no-store\r\nX-Request-Id: ";
+  headers.append(request_id()).append("\r\n");
+  if (failure.retry_after > 0) headers += "Retry-After: " + std::to_string(failure.retry_after) + "\r\n";
+  if (!failure.allow.empty()) headers += "Allow: " + failure.allow + "\r\n";
+  if (info.status == 401) headers += "WWW-Authenticate: ApiKey realm=\"lictor\"\r\n";
+  if (route().endpoint == "/activate") {
+    app_.metrics.count_activation_failure(exchange_.io_thread(), static_cast<unsigned>(failure.code));
+  }
+  finish(info.status, problem ? "application/problem+json" : kJson, headers, body);
+}
+
+void Call::fail(const RequestFault& fault) {
+  Failure failure{fault.code, {}, field_details(fault.field), 0, {}};
+  failure.message = fault.field.empty() ? fault.message : "'" + fault.field + "' " + fault.message;
+  fail(failure);
+}
+
+void Call::fail_internal(std::string_view what) noexcept {
+  app_.log.error("request.failed", "Request failed", {{"endpoint", route().endpoint}, {"error", what}, {"request_id", request_id()}});
+  if (!answered_) fail(licensing::Code::internal);
+}
+
+void Call::answer_text(int status, std::string_view content_type, std::string_view text) {
+  finish(status, content_type, "Cache-Control: no-store\r\n", text);
+}
+
+void LicenseCall::submit(Call& call, std::unique_ptr<LicenseCall> job, service::Urgency urgency) {
+  job->deferred = call.defer();
+  job->actor = call.actor();
+  job->request_id = call.request_id();
+  std::unique_ptr<service::LicenseJob> handed = std::move(job);
+  if (call.app().writes.submit(handed, urgency)) return;
+  auto back = downcast<LicenseCall>(std::move(handed));
+  back->failure = licensing::Code::overloaded;
+  resume(std::move(back));
+}
+
+void LicenseCall::finish(std::unique_ptr<Job> self, End end) noexcept {
+  if (end == End::unavailable) failure = licensing::Code::unavailable;
+  self.release();  // NOLINT(bugprone-unused-return-value): it is this object
+  resume(std::unique_ptr<LicenseCall>(this));
+}
+
+void LicenseCall::run(http::Exchange& exchange) {
+  Call call(app, exchange, ticket);
+  if (failure) return call.fail(nothing_recorded(*failure));
+  call.guard([this](Call& guarded) { reply(guarded, *this); });
+}
+
+void AdminCall::submit(Call& call, std::unique_ptr<AdminCall> job) {
+  job->deferred = call.defer();
+  job->actor = call.actor();
+  job->request_id = call.request_id();
+  std::unique_ptr<service::AdminJob> handed = std::move(job);
+  if (call.app().writes.submit(handed)) return;
+  auto back = downcast<AdminCall>(std::move(handed));
+  back->failure = licensing::Code::overloaded;
+  resume(std::move(back));
+}
+
+void AdminCall::finish(std::unique_ptr<Job> self, End end) noexcept {
+  if (end == End::unavailable) {
+    const bool exists = error == store::StoreError::Kind::unique_violation;
+    failure = exists ? licensing::Code::already_exists : licensing::Code::unavailable;
+  }
+  self.release();  // NOLINT(bugprone-unused-return-value): it is this object
+  resume(std::unique_ptr<AdminCall>(this));
+}
+
+void AdminCall::run(http::Exchange& exchange) {
+  Call call(app, exchange, ticket);
+  if (!failure) return call.guard(reply);
+  if (*failure == licensing::Code::already_exists) return call.fail(Failure{*failure, exists_message, {}, 0, {}});
+  call.fail(nothing_recorded(*failure));
+}
+
+void ReadCall::submit(Call& call, Read read) {
+  auto job = std::make_unique<ReadCall>(call, std::move(read));
+  job->deferred = call.defer();
+  std::unique_ptr<service::ReadJob> handed = std::move(job);
+  if (call.app().reads.submit(handed)) return;
+  auto back = downcast<ReadCall>(std::move(handed));
+  back->failure = licensing::Code::overloaded;
+  resume(std::move(back));
+}
+
+void ReadCall::finish(std::unique_ptr<ReadJob> self, bool failed) noexcept {
+  if (failed) failure = licensing::Code::unavailable;
+  self.release();  // NOLINT(bugprone-unused-return-value): it is this object
+  resume(std::unique_ptr<ReadCall>(this));
+}
+
+void ReadCall::run(http::Exchange& exchange) {
+  Call call(app, exchange, ticket);
+  failure ? call.fail(nothing_recorded(*failure)) : call.guard(reply);
+}
+
+}  // namespace lictor::api

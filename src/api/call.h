@@ -1,0 +1,145 @@
+// One API request: who calls, under which id, and how it is answered. Made by dispatch() on the I/O thread; work that
+// goes elsewhere carries a CallTicket, from which the Call is made again when the answer is due.
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/app.h"
+#include "api/errors.h"
+#include "auth/api_keys.h"
+#include "http/message.h"
+#include "service/job.h"
+#include "service/read_pool.h"
+
+namespace lictor::api {
+
+struct Route;
+
+// `req_…`, or what the caller sent as X-Request-Id.
+class RequestId {
+ public:
+  RequestId() = default;
+  explicit RequestId(std::string_view text) noexcept : size_(static_cast<std::uint8_t>(text.size())) {
+    std::memcpy(text_.data(), text.data(), text.size());
+  }
+  static constexpr std::size_t kMaxLength = 64;
+  std::string_view view() const noexcept { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, kMaxLength> text_;
+  std::uint8_t size_ = 0;
+};
+
+bool is_json_content(std::string_view content_type);  // application/json, with or without parameters
+
+struct CallTicket {
+  const Route* route = nullptr;
+  RequestId request_id;
+};
+
+class Call {
+ public:
+  Call(App& app, http::Exchange& exchange, const CallTicket& ticket) : app_(app), exchange_(exchange), ticket_(ticket) {}
+
+  App& app() const noexcept { return app_; }
+  const http::Request& request() const noexcept { return exchange_.request(); }
+  const Route& route() const noexcept { return *ticket_.route; }
+  std::string_view request_id() const noexcept { return ticket_.request_id.view(); }
+  const CallTicket& ticket() const noexcept { return ticket_; }
+
+  // Nullptr: no API key (license-key authentication, or a route that needs none).
+  const auth::Caller* caller = nullptr;
+  // The part of the path that stands for {id}.
+  std::string_view path_id;
+  std::string actor() const;
+
+  // `data` is a JSON object. Each answers the exchange; one of them exactly once.
+  void succeed(int status, std::string_view data, std::string_view message);
+  void fail(const Failure& failure);
+  void fail(licensing::Code code) { fail(Failure{code, {}, {}, 0, {}}); }
+  void fail(const RequestFault& fault);
+  void answer_text(int status, std::string_view content_type, std::string_view text);
+  http::Deferred defer() {
+    answered_ = true;  // by whoever holds it
+    return exchange_.defer();
+  }
+  unsigned io_thread() const noexcept { return exchange_.io_thread(); }
+  // The one place where exceptions end: logged, and answered INTERNAL unless an answer was given before.
+  template <class Work>
+  void guard(Work&& work) noexcept {
+    try {
+      work(*this);
+    } catch (const std::exception& error) {
+      fail_internal(error.what());
+    }
+  }
+
+ private:
+  void fail_internal(std::string_view what) noexcept;
+  void finish(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body);
+
+  App& app_;
+  http::Exchange& exchange_;
+  const CallTicket ticket_;
+  bool answered_ = false;
+};
+
+// A license job that carries its call and answers it on the I/O thread.
+struct LicenseCall final : service::LicenseJob, http::Continuation {
+  using Reply = void (*)(Call&, LicenseCall&);
+  LicenseCall(Call& call, Reply reply_with) : app(call.app()), ticket(call.ticket()), reply(reply_with) {}
+  // Hands the call over; what can't be queued is answered OVERLOADED.
+  static void submit(Call& call, std::unique_ptr<LicenseCall> job, service::Urgency urgency);
+
+  void finish(std::unique_ptr<Job> self, End end) noexcept override;
+  void run(http::Exchange& exchange) override;
+
+  App& app;
+  CallTicket ticket;
+  Reply reply;
+  http::Deferred deferred;
+  std::optional<licensing::Code> failure;  // nothing was recorded
+};
+
+struct AdminCall final : service::AdminJob, http::Continuation {
+  using Reply = std::function<void(Call&)>;
+  AdminCall(Call& call, Reply reply_with) : app(call.app()), ticket(call.ticket()), reply(std::move(reply_with)) {}
+  static void submit(Call& call, std::unique_ptr<AdminCall> job);
+
+  void finish(std::unique_ptr<Job> self, End end) noexcept override;
+  void run(http::Exchange& exchange) override;
+
+  App& app;
+  CallTicket ticket;
+  Reply reply;                 // after the commit
+  std::string exists_message;  // of ALREADY_EXISTS, when a unique name or key is taken
+  http::Deferred deferred;
+  std::optional<licensing::Code> failure;
+};
+
+// A read of the database and the answer made from it. `read` runs on a pool thread and returns what answers on the I/O
+// thread; it must hold no views of the request but those that `Call::request()` gives again.
+struct ReadCall final : service::ReadJob, http::Continuation {
+  using Reply = std::function<void(Call&)>;
+  using Read = std::function<Reply(store::Reader&)>;
+  static void submit(Call& call, Read read);
+
+  ReadCall(Call& call, Read read_with) : app(call.app()), ticket(call.ticket()), read(std::move(read_with)) {}
+  void run(store::Reader& reader) override { reply = read(reader); }
+  void finish(std::unique_ptr<ReadJob> self, bool failed) noexcept override;
+  void run(http::Exchange& exchange) override;
+
+  App& app;
+  CallTicket ticket;
+  Read read;
+  Reply reply;
+  http::Deferred deferred;
+  std::optional<licensing::Code> failure;
+};
+
+}  // namespace lictor::api

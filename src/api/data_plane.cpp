@@ -1,0 +1,290 @@
+#include "api/data_plane.h"
+
+#include "api/license_data.h"
+#include "api/routes.h"
+#include "api/signed_request.h"
+#include "base/encoding.h"
+
+namespace lictor::api {
+namespace {
+
+using licensing::Code;
+using service::Answer;
+
+// Below this many waiting writes nothing is shed, so nobody needs to know what is a renewal.
+constexpr std::size_t kShortQueue = 64;
+
+std::string license_text(const Answer& answer) {
+  return answer.license_id ? base::format_id(base::kLicensePrefix, answer.license_id) : std::string();
+}
+
+void refuse(Call& call, const Answer& answer, std::string_view client_id) {
+  const Failure failure = describe(*answer.denial);
+  call.app().log.warning("license.refused", "License refused",
+                         {{"endpoint", call.route().endpoint},
+                          {"code", licensing::wire_name(failure.code)},
+                          {"license_id", license_text(answer)},
+                          {"client_id", client_id},
+                          {"request_id", call.request_id()}});
+  call.fail(failure);
+}
+
+void log_seat(Call& call, const Answer& answer, std::string_view client_id, std::string_view event, std::string_view message) {
+  call.app().log.info(event, message,
+                      {{"license_id", license_text(answer)},
+                       {"client_id", client_id},
+                       {"seats_held", answer.license.seats_held},
+                       {"request_id", call.request_id()}});
+}
+
+std::string& fresh_data() {
+  thread_local std::string data;
+  data.assign("{");
+  return data;
+}
+
+service::Urgency urgency_of(Call& call, const store::LicenseRef& ref, std::string_view client_id) {
+  if (call.app().writes.queue_length() < kShortQueue) return service::Urgency::new_work;
+  service::CachedView view;
+  const bool holds = call.app().cache.find(ref, &client_id, call.app().clock.now(), view);
+  return holds ? service::Urgency::renewal : service::Urgency::new_work;
+}
+
+void reply_activate(Call& call, LicenseCall& job) {
+  const Answer& answer = job.answer;
+  if (answer.denial) return refuse(call, answer, job.client_id);
+  const bool granted = answer.seat == licensing::SeatChange::granted;
+  if (granted) log_seat(call, answer, job.client_id, "seat.granted", "License activated");
+  std::string& data = fresh_data();
+  append_license_data(data, answer, job.client_id);
+  data += '}';
+  call.succeed(200, data, granted ? "License activated successfully" : "License is activated already");
+}
+
+void reply_deactivate(Call& call, LicenseCall& job) {
+  const Answer& answer = job.answer;
+  if (answer.denial) return refuse(call, answer, job.client_id);
+  const bool released = answer.seat == licensing::SeatChange::released;
+  if (released) log_seat(call, answer, job.client_id, "seat.released", "License deactivated");
+  std::string& data = fresh_data();
+  data += "\"license_id\":" + base::json_string(license_text(answer)) + ",\"client_id\":";
+  base::append_json_string(data, job.client_id);
+  data += released ? ",\"released\":true,\"active_clients\":" : ",\"released\":false,\"active_clients\":";
+  base::append_number(data, answer.license.seats_held);
+  append_time(data, "server_time", answer.now);
+  data += '}';
+  call.succeed(200, data, released ? "License deactivated successfully" : "Client holds no seat");
+}
+
+void reply_usage(Call& call, LicenseCall& job) {
+  const Answer& answer = job.answer;
+  if (answer.denial) return refuse(call, answer, job.client_id);
+  std::string& data = fresh_data();
+  data += "\"license_id\":" + base::json_string(license_text(answer)) + ",";
+  data += answer.usage;
+  data += '}';
+  call.succeed(200, data, "Usage recorded");
+}
+
+void succeed_validate(Call& call, const Answer& answer, std::string_view client_id, std::string_view nonce) {
+  std::string& data = fresh_data();
+  append_license_data(data, answer, client_id);
+  if (!nonce.empty()) {
+    data += ",\"nonce\":";
+    base::append_json_string(data, nonce);
+  }
+  data += '}';
+  call.succeed(200, data, "License is valid");
+}
+
+struct ValidateState {  // of one I/O thread, reused
+  JsonBody body;
+  ValidateRequest request;
+  service::CachedView view;
+};
+
+void reply_validate(Call& call, LicenseCall& job) {
+  if (job.answer.denial) return refuse(call, job.answer, job.client_id);
+  JsonBody body;
+  const bool has_nonce = !body.parse(call.request().body) && body.find("nonce") != nullptr;
+  succeed_validate(call, job.answer, job.client_id, has_nonce ? body.find("nonce")->text : std::string_view());
+}
+
+// A lease that is due to be extended: decided again, in a transaction.
+void renew(Call& call, const Subject& subject, const ValidateRequest& request) {
+  auto job = std::make_unique<LicenseCall>(call, reply_validate);
+  job->ref = subject.ref;
+  job->access = subject.access;
+  job->client_id = *request.client_id;
+  service::ValidateInput input{true, request.fingerprint, std::string(request.client_version), {}};
+  input.features.assign(request.features.begin(), request.features.end());
+  job->command = std::move(input);
+  LicenseCall::submit(call, std::move(job), service::Urgency::renewal);
+}
+
+void decide_validate(Call& call, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
+  const ValidateRequest& request = state.request;
+  Answer answer;
+  answer.now = now;
+  answer.license_id = state.view.id;
+  answer.terms = state.view.terms;
+  const std::string_view client_id = request.client_id.value_or(std::string_view());
+  if (const auto refusal = service::refuse_access(*answer.terms->product, subject.access)) return call.fail(*refusal);
+  const licensing::Validate command{request.client_id.has_value(), request.fingerprint ? &*request.fingerprint : nullptr,
+                                    request.client_version, request.features};
+  const licensing::Activation* seat = state.view.has_activation ? &state.view.activation : nullptr;
+  const licensing::Decision decision = licensing::decide(state.view.license, answer.terms->terms, seat, command, now);
+  answer.denial = decision.denial;
+  if (answer.denial) return refuse(call, answer, client_id);
+  if (decision.writes()) return renew(call, subject, request);
+  answer.license = state.view.license;
+  answer.over_limit = decision.over_limit;
+  answer.expired = decision.expired;
+  answer.grace_until = decision.grace_until;
+  if (seat != nullptr) {
+    answer.names_client = true;
+    answer.client = seat->client;
+    answer.activated_at = seat->activated_at;
+    answer.lease_expires_at = seat->lease_expires_at;
+  }
+  succeed_validate(call, answer, client_id, request.nonce);
+}
+
+struct Loaded {
+  std::optional<store::LicenseView> view;
+  service::TermsHandle terms;
+};
+
+// Reads what the cache does not have, and gives it to the cache.
+Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref, const std::optional<std::string>& client_id) {
+  Loaded loaded;
+  const std::uint64_t ticket = app.cache.fill_ticket();
+  const std::optional<std::string_view> client(client_id);
+  loaded.view = reader.license(ref, client, app.clock.now());
+  if (!loaded.view) return loaded;
+  loaded.terms = app.catalog.terms(loaded.view->license.policy, loaded.view->license.overrides);
+  app.cache.fill(*loaded.view, loaded.terms, ref.by == store::LicenseRef::By::key_digest, client ? &*client : nullptr, ticket);
+  return loaded;
+}
+
+void use(service::CachedView& view, Loaded& loaded) {
+  view.id = loaded.view->license.id;
+  view.license = loaded.view->license.state;
+  view.terms = loaded.terms;
+  view.has_activation = loaded.view->activation.has_value();
+  if (view.has_activation) view.activation = *loaded.view->activation;
+}
+
+// The cache does not keep what version a client told; where a decision needs it, the database is asked.
+bool find_cached(App& app, const store::LicenseRef& ref, ValidateState& state, base::UnixSeconds now) {
+  const ValidateRequest& request = state.request;
+  if (!app.cache.find(ref, request.client_id ? &*request.client_id : nullptr, now, state.view)) return false;
+  const bool needs_version = request.client_id && request.client_version.empty();
+  return !needs_version || !licensing::depends_on_version(state.view.license, state.view.terms->terms, now);
+}
+
+void validate(Call& call, Loaded* loaded) {
+  thread_local ValidateState state;
+  state.request = {};
+  const auto subject = read_signed(call, state.body, state.request);
+  if (!subject) return;
+  const base::UnixSeconds now = call.app().clock.now();
+  const auto& client_id = state.request.client_id;
+  if (loaded != nullptr) {
+    if (!loaded->view) return call.fail(service::unknown_license(subject->access));
+    use(state.view, *loaded);
+  } else if (!find_cached(call.app(), subject->ref, state, now)) {
+    const auto read = [&app = call.app(), ref = subject->ref, client = std::optional<std::string>(client_id)](
+                          store::Reader& reader) -> ReadCall::Reply {
+      auto found = std::make_shared<Loaded>(load(app, reader, ref, client));
+      return [found](Call& again) {
+        if (authenticate(again)) validate(again, found.get());
+      };
+    };
+    return ReadCall::submit(call, read);
+  }
+  decide_validate(call, *subject, state, now);
+}
+
+void get_license(Call& call, Loaded* loaded) {
+  const auto ref = ref_of_id(call.path_id);
+  if (!ref) return call.fail(Code::not_found);
+  service::CachedView view;
+  const base::UnixSeconds now = call.app().clock.now();
+  if (loaded != nullptr) {
+    if (!loaded->view) return call.fail(Code::not_found);
+    use(view, *loaded);
+  } else if (!call.app().cache.find(*ref, nullptr, now, view)) {
+    return ReadCall::submit(call, [&app = call.app(), ref = *ref](store::Reader& reader) -> ReadCall::Reply {
+      auto found = std::make_shared<Loaded>(load(app, reader, ref, std::nullopt));
+      return [found](Call& again) {
+        if (authenticate(again)) get_license(again, found.get());
+      };
+    });
+  }
+  if (call.caller->product != 0 && view.terms->product->stored.row != call.caller->product) return call.fail(Code::not_found);
+  Answer answer;
+  answer.now = now;
+  answer.license_id = view.id;
+  answer.license = view.license;
+  answer.terms = view.terms;
+  std::string& data = fresh_data();
+  append_license_data(data, answer, {});
+  data += '}';
+  call.succeed(200, data, "License found");
+}
+
+}  // namespace
+
+void handle_validate(Call& call) { validate(call, nullptr); }
+void handle_get_license(Call& call) { get_license(call, nullptr); }
+
+void handle_activate(Call& call) {
+  thread_local JsonBody body;
+  ActivateRequest request;
+  const auto subject = read_signed(call, body, request);
+  if (!subject) return;
+  auto job = std::make_unique<LicenseCall>(call, reply_activate);
+  job->ref = subject->ref;
+  job->access = subject->access;
+  job->client_id = request.client_id;
+  job->command = service::ActivateInput{request.fingerprint, std::string(request.client_version), crypto::random_id()};
+  const service::Urgency urgency = urgency_of(call, subject->ref, request.client_id);
+  LicenseCall::submit(call, std::move(job), urgency);
+}
+
+void handle_deactivate(Call& call) {
+  thread_local JsonBody body;
+  DeactivateRequest request;
+  const auto subject = read_signed(call, body, request);
+  if (!subject) return;
+  auto job = std::make_unique<LicenseCall>(call, reply_deactivate);
+  job->ref = subject->ref;
+  job->access = subject->access;
+  job->client_id = request.client_id;
+  job->command = service::DeactivateInput{};
+  // What frees a seat is worth more under load than what takes one.
+  LicenseCall::submit(call, std::move(job), service::Urgency::renewal);
+}
+
+void handle_usage(Call& call) {
+  thread_local JsonBody body;
+  UsageRequest request;
+  const auto subject = read_signed(call, body, request);
+  if (!subject) return;
+  auto job = std::make_unique<LicenseCall>(call, reply_usage);
+  job->ref = subject->ref;
+  job->access = subject->access;
+  job->client_id = request.client_id.value_or(std::string_view());
+  service::UsageInput input{request.client_id.has_value(), std::string(request.metric), request.quantity,
+                            std::string(request.idempotency_key), {}, {}};
+  const crypto::Prf& digest = call.app().key_digest;
+  input.request = digest("usage:" + input.metric + ":" + std::to_string(input.quantity) + ":" + job->client_id);
+  if (subject->access.is_signed) {
+    input.signature = digest({reinterpret_cast<const char*>(subject->mac.data()), subject->mac.size()});
+  }
+  job->command = std::move(input);
+  LicenseCall::submit(call, std::move(job), service::Urgency::new_work);
+}
+
+}  // namespace lictor::api

@@ -1,0 +1,43 @@
+#include "api/operation.h"
+
+#include <fmt/format.h>
+
+#include "base/encoding.h"
+
+namespace lictor::api {
+
+// Liveness: that this answers is all it says.
+void handle_health(Call& call) { call.succeed(200, R"({"healthy":true})", "The server is alive"); }
+
+// Readiness: migrations are done before the server listens; what remains is that the database answers and no stop was
+// asked for.
+void handle_ready(Call& call) {
+  if (call.app().stopping()) return call.fail(Failure{licensing::Code::unavailable, "The server is stopping", {}, 1, {}});
+  ReadCall::submit(call, [](store::Reader& reader) -> ReadCall::Reply {
+    reader.ping();
+    return [](Call& again) { again.succeed(200, R"({"ready":true})", "The server is ready"); };
+  });
+}
+
+void handle_metrics(Call& call) {
+  call.answer_text(200, base::kMetricsContentType, call.app().metrics.render());
+}
+
+void handle_status(Call& call) {
+  ReadCall::submit(call, [](store::Reader& reader) -> ReadCall::Reply {
+    return [totals = reader.totals()](Call& again) {
+      const App& app = again.app();
+      const auto cache = app.cache.counts();
+      const base::UnixSeconds now = app.clock.now();
+      const std::string data = fmt::format(
+          R"({{"version":"{}","uptime_seconds":{},"database":{},"server_time":{},"licenses":{},"active_licenses":{},)"
+          R"("seats_held":{},"events":{},"cached_licenses":{},"cached_activations":{},"write_queue":{},"connections":{}}})",
+          LICTOR_VERSION, now - app.started_at, base::json_string(app.database), now, totals.licenses,
+          totals.active_licenses, totals.seats_held, totals.events, cache.licenses, cache.activations,
+          app.writes.queue_length(), app.connections().open);
+      again.succeed(200, data, "Status");
+    };
+  });
+}
+
+}  // namespace lictor::api

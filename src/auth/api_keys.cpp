@@ -1,0 +1,139 @@
+#include "auth/api_keys.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check_symbols.h"
+#include "base/encoding.h"
+
+namespace lictor::auth {
+namespace {
+
+constexpr std::string_view kPrefix = "lk_live_";
+constexpr std::size_t kSecretSymbols = 26;
+constexpr std::size_t kSecretLength = kSecretSymbols + base::kCheckSymbols;
+constexpr std::size_t kKeyLength = kPrefix.size() + base::kIdDigits + 1 + kSecretLength;
+constexpr std::size_t kMaxVerified = 4096;  // for each I/O thread; beyond, the lane starts anew
+
+// The digits of the id; empty when the text has not the form of a key or its check symbols do not hold.
+std::string_view id_digits_of(std::string_view key) {
+  if (key.size() != kKeyLength || !key.starts_with(kPrefix)) return {};
+  const std::string_view id = key.substr(kPrefix.size(), base::kIdDigits);
+  const std::string_view secret = key.substr(kPrefix.size() + base::kIdDigits + 1);
+  if (key[kPrefix.size() + base::kIdDigits] != '_') return {};
+  std::array<std::uint8_t, kSecretLength> symbols{};
+  for (std::size_t i = 0; i < secret.size(); ++i) {
+    const int value = base::base32_value(secret[i]);
+    if (value < 0) return {};
+    symbols[i] = static_cast<std::uint8_t>(value);
+  }
+  return base::has_valid_check(symbols) ? id : std::string_view();
+}
+
+std::span<const std::uint8_t> as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string hash_of(std::string_view key) {
+  const crypto::Sha256 hash = crypto::sha256(key);
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+struct DigestHash {
+  std::size_t operator()(const base::Digest& digest) const noexcept { return digest.low64(); }
+};
+
+}  // namespace
+
+NewApiKey make_api_key() {
+  std::array<std::uint8_t, kSecretLength> symbols{};
+  crypto::random_bytes(std::span(symbols).first<kSecretSymbols>());
+  for (auto& symbol : symbols) symbol &= 31;
+  base::write_check_symbols(std::span(symbols).first<kSecretSymbols>(), std::span(symbols).last<base::kCheckSymbols>());
+  NewApiKey key;
+  key.id = crypto::random_id();
+  std::string text(kPrefix);
+  text.resize(kPrefix.size() + base::kIdDigits);
+  base::write_id_digits(key.id, text.data() + kPrefix.size());
+  text += '_';
+  for (const std::uint8_t symbol : symbols) {
+    const char digit = base::kBase32Digits[symbol];
+    text += digit >= 'A' ? static_cast<char>(digit - 'A' + 'a') : digit;
+  }
+  key.secret_hash = hash_of(text);
+  key.text = crypto::Secret(std::move(text));
+  return key;
+}
+
+struct ApiKeys::Verified {
+  Caller caller;
+  base::UnixSeconds expires_at = licensing::kNever;
+  crypto::HmacSha256 hmac;
+};
+
+struct alignas(64) ApiKeys::Lane {
+  std::uint64_t generation = 0;
+  boost::unordered_flat_map<base::Digest, std::unique_ptr<Verified>, DigestHash> verified;
+};
+
+ApiKeys::ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key) : prf_(process_key) {
+  for (unsigned i = 0; i < io_threads; ++i) lanes_.push_back(std::make_unique<Lane>());
+}
+ApiKeys::~ApiKeys() = default;
+
+void ApiKeys::load(store::Reader& reader) {
+  for (const auto& key : reader.api_keys()) add(key);
+}
+
+void ApiKeys::add(const store::ApiKey& key) {
+  std::string digits(base::kIdDigits, '0');
+  base::write_id_digits(key.id, digits.data());
+  const std::lock_guard lock(mutex_);
+  keys_.insert_or_assign(std::move(digits), key);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+void ApiKeys::revoke(const base::Id& id, base::UnixSeconds now) {
+  std::string digits(base::kIdDigits, '0');
+  base::write_id_digits(id, digits.data());
+  const std::lock_guard lock(mutex_);
+  const auto it = keys_.find(digits);
+  if (it != keys_.end() && it->second.revoked_at == 0) it->second.revoked_at = now;
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+const Caller* ApiKeys::find(unsigned io_thread, std::string_view presented, base::UnixSeconds now) {
+  Lane& lane = *lanes_[io_thread];
+  const std::uint64_t generation = generation_.load(std::memory_order_acquire);
+  if (lane.generation != generation || lane.verified.size() > kMaxVerified) {
+    lane.verified.clear();
+    lane.generation = generation;
+  }
+  const base::Digest digest = prf_(presented);
+  const auto it = lane.verified.find(digest);
+  if (it == lane.verified.end()) return verify(lane, digest, presented, now);
+  return now < it->second->expires_at ? &it->second->caller : nullptr;
+}
+
+const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::string_view presented,
+                              base::UnixSeconds now) {
+  const std::string id(id_digits_of(presented));
+  if (id.empty()) return nullptr;
+  store::ApiKey stored;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = keys_.find(id);
+    if (it == keys_.end()) return nullptr;
+    stored = it->second;
+  }
+  if (!crypto::equal_constant_time(as_bytes(hash_of(presented)), as_bytes(stored.secret_hash))) return nullptr;
+  if (stored.revoked_at != 0 || now >= stored.expires_at) return nullptr;
+  const auto scopes = parse_scopes(stored.scopes);
+  if (!scopes) return nullptr;
+  auto verified = std::make_unique<Verified>(
+      Verified{{stored.id, *scopes, stored.product, stored.require_signature, nullptr}, stored.expires_at, crypto::HmacSha256(presented)});
+  verified->caller.hmac = &verified->hmac;
+  return &lane.verified.emplace(digest, std::move(verified)).first->second->caller;
+}
+
+}  // namespace lictor::auth

@@ -1,0 +1,65 @@
+// API keys: `lk_live_<id>_<secret>`, 26 symbols of identity, 26 random symbols (130 bits) and 6 check symbols, in lower
+// case Crockford base32. The database holds a SHA-256 of the whole key: a dump yields none that works.
+//
+// All keys are in memory (a vendor has few). A presented key is looked up by a keyed digest among those that this I/O
+// thread has verified before; only a key seen for the first time costs a SHA-256 and a lock.
+#pragma once
+
+#include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/scope.h"
+#include "base/clock.h"
+#include "crypto/crypto.h"
+#include "store/store.h"
+
+namespace lictor::auth {
+
+struct NewApiKey {
+  base::Id id;
+  crypto::Secret text;      // shown once
+  std::string secret_hash;  // what is stored
+};
+NewApiKey make_api_key();
+
+// A caller that proved who it is. `hmac` belongs to the I/O thread that asked and is keyed with the API key's text.
+struct Caller {
+  base::Id key;
+  ScopeSet scopes = 0;
+  store::Row product = 0;  // 0: any
+  bool require_signature = false;
+  crypto::HmacSha256* hmac = nullptr;
+};
+
+class ApiKeys {
+ public:
+  ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key);
+  ~ApiKeys();
+  void load(store::Reader& reader);
+  void add(const store::ApiKey& key);                            // also replaces; thread-safe
+  void revoke(const base::Id& id, base::UnixSeconds now);        // seen by every thread's next find(); thread-safe
+
+  // Nullptr for what is malformed, unknown, revoked or expired. Call only on the I/O thread of that number; the Caller
+  // stays valid until its next find().
+  const Caller* find(unsigned io_thread, std::string_view presented, base::UnixSeconds now);
+
+ private:
+  struct Verified;
+  struct Lane;
+
+  const Caller* verify(Lane& lane, const base::Digest& digest, std::string_view presented, base::UnixSeconds now);
+
+  crypto::Prf prf_;
+  std::atomic<std::uint64_t> generation_{1};
+  std::mutex mutex_;
+  std::unordered_map<std::string, store::ApiKey> keys_;  // by the 26 digits of the id
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace lictor::auth

@@ -1,0 +1,34 @@
+// The guide signature (contract.md, section 5.1): HMAC-SHA256 with the caller's API key over the other top-level members
+// of the body, sorted by name, as k=v joined with &. It is ambiguous by design, so it is verified only for members that
+// are strings or integers and hold no character that could shift a border.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "crypto/crypto.h"
+
+namespace lictor::auth {
+
+inline constexpr std::int64_t kSignatureWindowSeconds = 300;
+
+struct SignedMember {
+  std::string_view name;
+  std::string_view text;  // as the guide's Python prints it
+  bool plain = false;     // a string or an integer
+};
+
+enum class SignatureVerdict : std::uint8_t { valid, invalid, ambiguous };
+
+// `members` are all but `signature`, in any order (they are sorted in place), with distinct names. Constant time in the
+// comparison. `signature` is 64 hex digits or base64.
+// A valid one's MAC goes to `mac`: it names the signed request, however the signature was written.
+[[nodiscard]] SignatureVerdict verify_guide_signature(std::span<SignedMember> members, std::string_view signature,
+                                                      crypto::HmacSha256& hmac, crypto::Sha256& mac);
+
+// True when `timestamp` is within the window around `now`.
+bool is_fresh(std::int64_t timestamp, std::int64_t now) noexcept;
+
+}  // namespace lictor::auth

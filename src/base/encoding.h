@@ -1,0 +1,32 @@
+// Text encodings: Crockford base32 symbols, hexadecimal, base64 (RFC 4648, section 4), JSON strings (RFC 8259, section 7).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lictor::base {
+
+// Crockford's alphabet: no I, L, O, U.
+inline constexpr std::string_view kBase32Digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+// 0 … 31, or -1. Accepts lower case; does not map I, L and O.
+int base32_value(char digit) noexcept;
+
+std::string to_hex(std::span<const std::uint8_t> bytes);
+std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
+// Standard alphabet; padding may be missing, anything else that is not canonical is refused.
+std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
+
+// Appends `text` with quotes and escapes. `text` must be valid UTF-8.
+void append_json_string(std::string& out, std::string_view text);
+void append_number(std::string& out, std::int64_t number);
+std::string json_string(std::string_view text);
+
+bool is_valid_utf8(std::string_view text) noexcept;
+// Control characters and the Unicode marks that reorder or hide text (bidi controls, zero-width); see security.md, A36.
+bool has_control_characters(std::string_view utf8) noexcept;
+
+}  // namespace lictor::base

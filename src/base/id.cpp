@@ -1,0 +1,58 @@
+#include "base/id.h"
+
+#include "base/encoding.h"
+
+namespace lictor::base {
+namespace {
+constexpr std::string_view kLowerDigits = "0123456789abcdefghjkmnpqrstvwxyz";
+}
+
+void write_id_digits(const Id& id, char* out) noexcept {
+  unsigned bits = 0;       // bits waiting in `window`
+  std::uint32_t window = 0;
+  std::size_t written = 0;
+  window = 0, bits = 2;  // two leading zero bits: 130 = 26 * 5
+  for (const std::uint8_t byte : id.bytes) {
+    window = (window << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      out[written++] = kLowerDigits[(window >> bits) & 31];
+    }
+  }
+}
+
+std::string format_id(std::string_view prefix, const Id& id) {
+  std::string text(prefix.size() + 1 + kIdDigits, '_');
+  prefix.copy(text.data(), prefix.size());
+  write_id_digits(id, text.data() + prefix.size() + 1);
+  return text;
+}
+
+std::optional<Id> parse_id_digits(std::string_view digits) noexcept {
+  if (digits.size() != kIdDigits) return std::nullopt;
+  Id id;
+  std::uint32_t window = 0;
+  unsigned bits = 0;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const int value = base32_value(digits[i]);
+    if (value < 0 || (i == 0 && value > 7)) return std::nullopt;
+    window = (window << 5) | static_cast<std::uint32_t>(value);
+    bits += i == 0 ? 3 : 5;
+    if (bits >= 8) {
+      bits -= 8;
+      id.bytes[at++] = static_cast<std::uint8_t>(window >> bits);
+    }
+  }
+  return id;
+}
+
+std::optional<Id> parse_id(std::string_view prefix, std::string_view text) noexcept {
+  if (text.size() != prefix.size() + 1 + kIdDigits || !text.starts_with(prefix) || text[prefix.size()] != '_') {
+    return std::nullopt;
+  }
+  return parse_id_digits(text.substr(prefix.size() + 1));
+}
+
+}  // namespace lictor::base

@@ -1,0 +1,124 @@
+#include "crypto/crypto.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <sodium.h>
+
+#include <stdexcept>
+#include <utility>
+
+namespace lictor::crypto {
+namespace {
+
+struct FreeMac {
+  void operator()(EVP_MAC* mac) const noexcept { EVP_MAC_free(mac); }
+  void operator()(EVP_MAC_CTX* context) const noexcept { EVP_MAC_CTX_free(context); }
+  void operator()(EVP_MD* digest) const noexcept { EVP_MD_free(digest); }
+  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+};
+
+void require(bool done, const char* what) {
+  if (!done) throw std::runtime_error(std::string("OpenSSL: ") + what + " failed");
+}
+
+// Fetched once: a fetch by name for each message costs more than the message.
+const EVP_MD* sha256_algorithm() {
+  static const std::unique_ptr<EVP_MD, FreeMac> algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  return algorithm.get();
+}
+
+EVP_MAC* hmac_algorithm() {
+  static const std::unique_ptr<EVP_MAC, FreeMac> algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  return algorithm.get();
+}
+
+}  // namespace
+
+void initialize() {
+  if (sodium_init() < 0) throw std::runtime_error("libsodium can't be initialised");
+  require(sha256_algorithm() != nullptr, "fetching SHA-256");
+  require(hmac_algorithm() != nullptr, "fetching HMAC");
+}
+
+Sha256 sha256(std::string_view bytes) {
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeMac> context(EVP_MD_CTX_new());
+  Sha256 digest{};
+  require(EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) == 1, "DigestInit");
+  require(EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1, "DigestUpdate");
+  require(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1, "DigestFinal");
+  return digest;
+}
+
+void random_bytes(std::span<std::uint8_t> out) noexcept { randombytes_buf(out.data(), out.size()); }
+
+base::Id random_id() noexcept {
+  struct Pool {
+    std::array<std::uint8_t, 4096> bytes;
+    std::size_t used = sizeof(bytes);
+  };
+  thread_local Pool pool;
+  if (pool.used == pool.bytes.size()) {
+    randombytes_buf(pool.bytes.data(), pool.bytes.size());
+    pool.used = 0;
+  }
+  base::Id id;
+  std::memcpy(id.bytes.data(), pool.bytes.data() + pool.used, id.bytes.size());
+  pool.used += id.bytes.size();
+  return id;
+}
+
+bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
+  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    sodium_memzero(text_.data(), text_.size());
+    text_ = std::move(other.text_);
+  }
+  return *this;
+}
+
+Secret::~Secret() { sodium_memzero(text_.data(), text_.size()); }
+
+bool Secret::equals(std::string_view other) const noexcept {
+  return text_.size() == other.size() && sodium_memcmp(text_.data(), other.data(), other.size()) == 0;
+}
+
+base::Digest Prf::operator()(std::string_view bytes) const noexcept {
+  base::Digest digest;
+  crypto_shorthash_siphashx24(digest.bytes.data(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                              key_.data());
+  return digest;
+}
+
+struct HmacSha256::State {
+  std::unique_ptr<EVP_MAC_CTX, FreeMac> context{EVP_MAC_CTX_new(hmac_algorithm())};
+};
+
+HmacSha256::HmacSha256(std::string_view key) : state_(std::make_unique<State>()) {
+  char digest_name[] = "SHA256";
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
+                                   OSSL_PARAM_construct_end()};
+  // OpenSSL takes a null key for "keep the key"; an empty one must still be a key.
+  const auto* bytes = reinterpret_cast<const unsigned char*>(key.empty() ? "" : key.data());
+  require(EVP_MAC_init(state_->context.get(), bytes, key.size(), parameters) == 1, "MAC_init");
+}
+HmacSha256::HmacSha256(HmacSha256&&) noexcept = default;
+HmacSha256& HmacSha256::operator=(HmacSha256&&) noexcept = default;
+HmacSha256::~HmacSha256() = default;
+
+Sha256 HmacSha256::operator()(std::string_view message) {
+  EVP_MAC_CTX* const context = state_->context.get();
+  Sha256 mac{};
+  std::size_t size = mac.size();
+  require(EVP_MAC_init(context, nullptr, 0, nullptr) == 1, "MAC_init");
+  require(EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(message.data()), message.size()) == 1,
+          "MAC_update");
+  require(EVP_MAC_final(context, mac.data(), &size, mac.size()) == 1, "MAC_final");
+  return mac;
+}
+
+}  // namespace lictor::crypto

@@ -1,0 +1,139 @@
+#include "service/catalog.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/encoding.h"
+
+namespace lictor::service {
+
+void TermsHandle::release() noexcept {
+  if (entry_ == nullptr || entry_->permanent) return;
+  // The last reference is given up under the catalog's lock, so that terms() can't hand out an entry about to go.
+  std::uint32_t count = entry_->references.load(std::memory_order_relaxed);
+  while (count > 1) {
+    if (entry_->references.compare_exchange_weak(count, count - 1, std::memory_order_acq_rel)) return;
+  }
+  catalog_->release_last(entry_);
+}
+
+void Catalog::release_last(TermsEntry* entry) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (entry->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  slot(entry->index).store(nullptr, std::memory_order_relaxed);
+  free_indexes_.push_back(entry->index);
+  entries_.erase(Key(entry->policy->stored.row, entry->overrides));
+}
+
+void Catalog::load(store::Reader& reader) {
+  for (auto& product : reader.products()) add(std::move(product));
+  for (auto& policy : reader.policies()) add(std::move(policy));
+}
+
+std::shared_ptr<const Product> Catalog::add(store::Product product) {
+  ProductSettings settings = parse_stored_settings(product.settings);
+  const std::lock_guard lock(mutex_);
+  products_.push_back(std::make_shared<const Product>(Product{std::move(product), std::move(settings)}));
+  return products_.back();
+}
+
+std::shared_ptr<const Policy> Catalog::add(store::Policy policy) {
+  auto owner = product(policy.product);
+  if (!owner) throw std::runtime_error("policy '" + policy.name + "' belongs to no product");
+  const std::lock_guard lock(mutex_);
+  policies_.push_back(std::make_shared<const Policy>(Policy{std::move(policy), std::move(owner)}));
+  return policies_.back();
+}
+
+std::shared_ptr<const Product> Catalog::product(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find(products_, name, [](const auto& p) -> std::string_view { return p->stored.name; });
+  return it == products_.end() ? nullptr : *it;
+}
+
+std::shared_ptr<const Product> Catalog::product(store::Row row) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find(products_, row, [](const auto& p) { return p->stored.row; });
+  return it == products_.end() ? nullptr : *it;
+}
+
+std::shared_ptr<const Policy> Catalog::policy(store::Row product, std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find_if(
+      policies_, [&](const auto& p) { return p->stored.product == product && p->stored.name == name; });
+  return it == policies_.end() ? nullptr : *it;
+}
+
+std::vector<std::shared_ptr<const Product>> Catalog::products() const {
+  const std::lock_guard lock(mutex_);
+  auto sorted = products_;
+  std::ranges::sort(sorted, {}, [](const auto& p) -> std::string_view { return p->stored.name; });
+  return sorted;
+}
+
+std::vector<std::shared_ptr<const Policy>> Catalog::policies() const {
+  const std::lock_guard lock(mutex_);
+  auto sorted = policies_;
+  std::ranges::sort(sorted, {}, [](const auto& p) { return std::pair(p->product->stored.name, p->stored.name); });
+  return sorted;
+}
+
+std::unique_ptr<TermsEntry> Catalog::build(store::Row policy, std::string_view overrides) const {
+  const auto it = std::ranges::find(policies_, policy, [](const auto& p) { return p->stored.row; });
+  if (it == policies_.end()) throw std::runtime_error("a license names policy row " + std::to_string(policy) + ", which is not there");
+  auto entry = std::make_unique<TermsEntry>();
+  entry->policy = *it;
+  entry->product = (*it)->product;
+  entry->overrides = overrides;
+  entry->permanent = overrides.empty();
+  entry->terms.releases = entry->product->settings.releases;
+  apply_stored_terms(entry->policy->stored.terms, entry->terms);
+  apply_stored_terms(overrides, entry->terms);
+  // Features that expire make the fragment true for a while only: it is kept when none does.
+  for (const auto& feature : entry->terms.features) entry->fragment_until = std::min(entry->fragment_until, feature.expires_at);
+  entry->fragment = "\"type\":";
+  base::append_json_string(entry->fragment, name_of(entry->terms.type));
+  entry->fragment += ',';
+  append_features(entry->fragment, entry->terms, 0);
+  return entry;
+}
+
+TermsHandle Catalog::terms(store::Row policy, std::string_view overrides) {
+  const std::lock_guard lock(mutex_);
+  Key key(policy, overrides);
+  const auto found = entries_.find(key);
+  if (found != entries_.end()) return {this, found->second.get()};
+  auto entry = build(policy, overrides);
+  if (free_indexes_.empty()) {
+    if (next_index_ == kChunk * kMaxChunks) throw std::runtime_error("too many distinct license terms in memory");
+    auto& chunk = chunks_[next_index_ / kChunk];
+    if (!chunk) chunk = std::make_unique<Chunk>();
+    entry->index = next_index_++;
+  } else {
+    entry->index = free_indexes_.back();
+    free_indexes_.pop_back();
+  }
+  slot(entry->index).store(entry.get(), std::memory_order_release);
+  return {this, entries_.emplace(std::move(key), std::move(entry)).first->second.get()};
+}
+
+TermsHandle Catalog::at(std::uint32_t index) noexcept {
+  return {this, slot(index).load(std::memory_order_acquire)};
+}
+
+std::uint32_t Catalog::detach(TermsHandle handle) noexcept {
+  return std::exchange(handle.entry_, nullptr)->index;
+}
+
+void Catalog::drop(std::uint32_t index) noexcept {
+  TermsHandle handle;
+  handle.catalog_ = this;
+  handle.entry_ = slot(index).load(std::memory_order_acquire);
+}
+
+std::size_t Catalog::terms_count() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace lictor::service

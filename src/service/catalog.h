@@ -1,0 +1,119 @@
+// Products and policies, all in memory (there are few), and the interned Terms of licenses: one TermsEntry for each
+// policy and distinct overrides. Thread-safe.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "licensing/terms.h"
+#include "service/policy_document.h"
+#include "store/store.h"
+
+namespace lictor::service {
+
+struct Product {
+  store::Product stored;
+  ProductSettings settings;
+};
+struct Policy {
+  store::Policy stored;
+  std::shared_ptr<const Product> product;
+};
+
+struct TermsEntry {
+  licensing::Terms terms;
+  std::shared_ptr<const Product> product;
+  std::shared_ptr<const Policy> policy;
+  std::string overrides;
+  std::string fragment;               // `"type":…,"features":[…],"entitlements":{…}`, true before fragment_until
+  base::UnixSeconds fragment_until = licensing::kNever;
+  std::uint32_t index = 0;
+  bool permanent = false;             // terms of a policy without overrides are never dropped nor counted
+  std::atomic<std::uint32_t> references{0};
+};
+
+class Catalog;
+
+// Keeps a TermsEntry alive. Copying one without overrides costs nothing.
+class TermsHandle {
+ public:
+  TermsHandle() = default;
+  TermsHandle(const TermsHandle& other) noexcept : catalog_(other.catalog_), entry_(other.entry_) { retain(); }
+  TermsHandle(TermsHandle&& other) noexcept
+      : catalog_(other.catalog_), entry_(std::exchange(other.entry_, nullptr)) {}
+  TermsHandle& operator=(TermsHandle other) noexcept {
+    std::swap(catalog_, other.catalog_);
+    std::swap(entry_, other.entry_);
+    return *this;
+  }
+  ~TermsHandle() { release(); }
+  const TermsEntry* operator->() const noexcept { return entry_; }
+  const TermsEntry& operator*() const noexcept { return *entry_; }
+  explicit operator bool() const noexcept { return entry_ != nullptr; }
+
+ private:
+  friend class Catalog;
+  TermsHandle(Catalog* catalog, TermsEntry* entry) noexcept : catalog_(catalog), entry_(entry) { retain(); }
+  void retain() const noexcept {
+    if (entry_ != nullptr && !entry_->permanent) entry_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  void release() noexcept;
+
+  Catalog* catalog_ = nullptr;
+  TermsEntry* entry_ = nullptr;
+};
+
+class Catalog {
+ public:
+  void load(store::Reader& reader);
+  std::shared_ptr<const Product> add(store::Product product);
+  std::shared_ptr<const Policy> add(store::Policy policy);
+
+  std::shared_ptr<const Product> product(std::string_view name) const;
+  std::shared_ptr<const Product> product(store::Row row) const;
+  std::shared_ptr<const Policy> policy(store::Row product, std::string_view name) const;
+  std::vector<std::shared_ptr<const Product>> products() const;  // by name
+  std::vector<std::shared_ptr<const Policy>> policies() const;   // by product and name
+
+  // Throws std::runtime_error when the policy is unknown or a stored document does not parse.
+  TermsHandle terms(store::Row policy, std::string_view overrides);
+  // The entry of an index that a TermsHandle was detached into: see detach().
+  TermsHandle at(std::uint32_t index) noexcept;
+  // For compact records: the index stands for one reference, given back by drop().
+  std::uint32_t detach(TermsHandle handle) noexcept;
+  void drop(std::uint32_t index) noexcept;
+  std::size_t terms_count() const;
+
+ private:
+  friend class TermsHandle;
+  using Key = std::pair<store::Row, std::string>;
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept {
+      return std::hash<std::string>{}(key.second) ^ (static_cast<std::size_t>(key.first) * 0x9E3779B97F4A7C15ULL);
+    }
+  };
+  static constexpr std::size_t kChunk = 1024;
+  using Chunk = std::array<std::atomic<TermsEntry*>, kChunk>;
+  static constexpr std::size_t kMaxChunks = 16384;  // 16 M distinct terms
+
+  std::unique_ptr<TermsEntry> build(store::Row policy, std::string_view overrides) const;
+  void release_last(TermsEntry* entry) noexcept;
+  std::atomic<TermsEntry*>& slot(std::uint32_t index) noexcept { return (*chunks_[index / kChunk])[index % kChunk]; }
+
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Product>> products_;
+  std::vector<std::shared_ptr<const Policy>> policies_;
+  std::unordered_map<Key, std::unique_ptr<TermsEntry>, KeyHash> entries_;
+  std::vector<std::uint32_t> free_indexes_;
+  std::uint32_t next_index_ = 0;
+  std::array<std::unique_ptr<Chunk>, kMaxChunks> chunks_;
+};
+
+}  // namespace lictor::service

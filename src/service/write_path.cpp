@@ -1,0 +1,155 @@
+#include "service/write_path.h"
+
+#include <pthread.h>
+
+#include <exception>
+
+namespace lictor::service {
+namespace {
+
+// Errors that concern the database as a whole: trying the jobs one by one would only fail as often.
+bool concerns_all(store::StoreError::Kind kind) noexcept {
+  using Kind = store::StoreError::Kind;
+  return kind != Kind::unique_violation && kind != Kind::other;
+}
+
+}  // namespace
+
+WritePath::WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock, WriteOptions options)
+    : store_(store), cache_(cache), clock_(clock), options_(std::move(options)), batch_(catalog, clock) {
+  thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), "lictor-write");
+}
+
+WritePath::~WritePath() { stop(); }
+
+bool WritePath::enqueue(Waiting&& job, std::size_t limit) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || queue_.size() >= limit) return false;
+    was_empty = queue_.empty();
+    queue_.push_back(std::move(job));
+    waiting_.store(queue_.size(), std::memory_order_relaxed);
+  }
+  if (was_empty) wake_.notify_one();
+  return true;
+}
+
+bool WritePath::submit(std::unique_ptr<LicenseJob>& job, Urgency urgency) {
+  // A quarter of the queue is kept for renewals.
+  const std::size_t limit = urgency == Urgency::renewal ? options_.queue_max : options_.queue_max - options_.queue_max / 4;
+  Waiting waiting(std::move(job));
+  if (enqueue(std::move(waiting), limit)) return true;
+  job = std::move(std::get<std::unique_ptr<LicenseJob>>(waiting));
+  return false;
+}
+
+bool WritePath::submit(std::unique_ptr<AdminJob>& job) {
+  Waiting waiting(std::move(job));
+  if (enqueue(std::move(waiting), options_.queue_max)) return true;
+  job = std::move(std::get<std::unique_ptr<AdminJob>>(waiting));
+  return false;
+}
+
+void WritePath::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+// The next batch: license jobs in the order they came, up to an administrative one, which runs alone.
+bool WritePath::take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  if (queue_.empty()) return false;
+  while (!queue_.empty() && licenses.size() < options_.batch_max) {
+    if (auto* job = std::get_if<std::unique_ptr<LicenseJob>>(&queue_.front())) {
+      licenses.push_back(std::move(*job));
+    } else if (licenses.empty()) {
+      admin = std::move(std::get<std::unique_ptr<AdminJob>>(queue_.front()));
+    } else {
+      break;
+    }
+    queue_.pop_front();
+    if (admin) break;
+  }
+  waiting_.store(queue_.size(), std::memory_order_relaxed);
+  return true;
+}
+
+void WritePath::loop() {
+  std::vector<std::unique_ptr<LicenseJob>> licenses;
+  std::unique_ptr<AdminJob> admin;
+  while (take(licenses, admin)) {
+    if (admin) {
+      run(std::move(admin));
+    } else {
+      run(licenses);
+    }
+    licenses.clear();
+  }
+}
+
+void WritePath::report(std::string_view what) const {
+  if (options_.on_error) options_.on_error(what);
+}
+
+// What one job can't do must not be the others' refusal: `isolate` asks for each to be tried by itself.
+WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
+  try {
+    store_.write([&](store::Tx& tx) { batch_.run(tx, jobs); });
+    batch_.publish(cache_);
+    return Commit::done;
+  } catch (const store::StoreError& error) {
+    report(error.what());
+    return concerns_all(error.kind()) ? Commit::failed : Commit::isolate;
+  } catch (const std::exception& error) {
+    report(error.what());
+    return Commit::isolate;
+  }
+}
+
+void WritePath::run(std::vector<std::unique_ptr<LicenseJob>>& jobs) {
+  std::vector<LicenseJob*> pointers;
+  pointers.reserve(jobs.size());
+  for (const auto& job : jobs) pointers.push_back(job.get());
+  if (options_.on_batch) options_.on_batch(jobs.size());
+  const Commit whole = commit(pointers);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    Commit own = whole;
+    if (whole == Commit::isolate && jobs.size() > 1) own = commit(std::span(pointers).subspan(i, 1));
+    LicenseJob& job = *pointers[i];
+    job.finish(std::move(jobs[i]), own == Commit::done ? Job::End::committed : Job::End::unavailable);
+  }
+}
+
+void WritePath::run(std::unique_ptr<AdminJob> job) {
+  AdminJob& itself = *job;
+  Job::End end = Job::End::unavailable;
+  try {
+    store_.write([&](store::Tx& tx) {
+      store::Changes changes;
+      itself.work(tx, clock_.now(), changes.events);
+      for (store::Event& event : changes.events) {
+        event.actor = itself.actor;
+        event.request_id = itself.request_id;
+      }
+      if (!changes.events.empty()) tx.apply(changes);
+    });
+    end = Job::End::committed;
+    if (itself.committed) itself.committed();
+  } catch (const store::StoreError& error) {
+    itself.error = error.kind();
+    if (error.kind() != store::StoreError::Kind::unique_violation) report(error.what());
+  } catch (const std::exception& error) {
+    itself.error = store::StoreError::Kind::other;
+    report(error.what());
+  }
+  itself.finish(std::move(job), end);
+}
+
+}  // namespace lictor::service

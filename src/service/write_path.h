@@ -1,0 +1,71 @@
+// The write path: one thread that drains what waits (group commit) and runs one transaction for it. Jobs are finished
+// after the commit and after the cache has learned of it, so that every later validation sees what was acknowledged.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "service/batch.h"
+#include "service/cache.h"
+#include "service/job.h"
+
+namespace lictor::service {
+
+struct WriteOptions {
+  std::size_t batch_max = 256;   // jobs in one transaction; 1: a transaction for each
+  std::size_t queue_max = 8192;  // waiting jobs; further ones are refused
+  // Called on the write path's thread; may be empty.
+  std::function<void(std::size_t jobs)> on_batch;
+  std::function<void(std::string_view what)> on_error;
+};
+
+// How willingly a job is shed when the queue is long: new work first, renewals of what clients already hold last.
+enum class Urgency : std::uint8_t { new_work, renewal };
+
+class WritePath {
+ public:
+  WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock, WriteOptions options);
+  ~WritePath();  // stop()
+
+  // False when the queue is full or the path is stopping: the job is left with the caller. Thread-safe.
+  [[nodiscard]] bool submit(std::unique_ptr<LicenseJob>& job, Urgency urgency);
+  [[nodiscard]] bool submit(std::unique_ptr<AdminJob>& job);
+  // Runs what waits, then ends the thread. Idempotent.
+  void stop();
+  std::size_t queue_length() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  using Waiting = std::variant<std::unique_ptr<LicenseJob>, std::unique_ptr<AdminJob>>;
+
+  bool enqueue(Waiting&& job, std::size_t limit);
+  void loop();
+  bool take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin);
+  void run(std::vector<std::unique_ptr<LicenseJob>>& jobs);
+  enum class Commit : std::uint8_t { done, isolate, failed };
+  Commit commit(std::span<LicenseJob* const> jobs);
+  void run(std::unique_ptr<AdminJob> job);
+  void report(std::string_view what) const;
+
+  store::Store& store_;
+  Cache& cache_;
+  const base::Clock& clock_;
+  const WriteOptions options_;
+  Batch batch_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Waiting> queue_;
+  std::atomic<std::size_t> waiting_{0};
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lictor::service

@@ -1,0 +1,84 @@
+#include "store/lock_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "store/store.h"
+
+namespace lictor::store {
+namespace {
+
+using Kind = StoreError::Kind;
+
+[[noreturn]] void fail(const std::string& path, const char* doing, int error) {
+  Kind kind = Kind::other;
+  if (error == EACCES || error == EPERM || error == EROFS) kind = Kind::read_only;
+  if (error == ENOSPC || error == EDQUOT) kind = Kind::disk_full;
+  throw StoreError(kind, path + ": " + doing + " failed: " + std::strerror(error));
+}
+
+// The process id in the file, or nothing that helps.
+std::string holder(int descriptor) {
+  std::array<char, 16> text{};
+  const ssize_t size = pread(descriptor, text.data(), text.size(), 0);
+  std::string pid;
+  for (ssize_t i = 0; i < size && text[static_cast<std::size_t>(i)] >= '0' && text[static_cast<std::size_t>(i)] <= '9';
+       ++i) {
+    pid += text[static_cast<std::size_t>(i)];
+  }
+  return pid.empty() ? std::string("another process") : "process " + pid;
+}
+
+void sync_directory_of(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? std::string(".") : parent.string();
+  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail(directory, "opening", errno);
+  const int result = fsync(descriptor);
+  const int error = errno;
+  close(descriptor);
+  if (result != 0) fail(directory, "syncing", error);
+}
+
+}  // namespace
+
+LockFile::LockFile(const std::string& database_path) {
+  const std::string path = database_path + ".lock";
+  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor_ < 0) fail(path, "opening", errno);
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    const std::string other = holder(descriptor_);
+    close(descriptor_);
+    if (error != EWOULDBLOCK) fail(path, "locking", error);
+    throw StoreError(Kind::locked,
+                     "database " + database_path + " is in use by " + other + " (lock file " + path + ")");
+  }
+  const std::string pid = std::to_string(getpid()) + "\n";
+  if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, pid.data(), pid.size(), 0) < 0) {
+    const int error = errno;
+    close(descriptor_);
+    fail(path, "writing", error);
+  }
+}
+
+LockFile::~LockFile() { close(descriptor_); }
+
+void create_database_file(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0 && errno == EEXIST) return;
+  if (descriptor < 0) fail(path, "creating", errno);
+  const int result = fsync(descriptor);
+  const int error = errno;
+  close(descriptor);
+  if (result != 0) fail(path, "syncing", error);
+  sync_directory_of(path);
+}
+
+}  // namespace lictor::store

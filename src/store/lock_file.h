@@ -1,0 +1,24 @@
+// A file beside the database that one process at a time holds locked (flock(2)), with that process's id in it.
+#pragma once
+
+#include <string>
+
+namespace lictor::store {
+
+// Released when it goes, also by a crash. The file itself stays: to remove it would race with the next holder.
+class LockFile {
+ public:
+  // Throws StoreError: locked (naming the process that holds it), read_only, disk_full or other.
+  explicit LockFile(const std::string& database_path);
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Makes the file with mode 0600 unless it exists, and its name durable. Throws StoreError.
+void create_database_file(const std::string& path);
+
+}  // namespace lictor::store

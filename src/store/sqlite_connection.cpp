@@ -1,0 +1,169 @@
+#include "store/sqlite_connection.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "store/sqlite_log_vfs.h"
+
+namespace lictor::store {
+namespace {
+
+using Kind = StoreError::Kind;
+
+struct Explanation {
+  Kind kind;
+  const char* words;
+};
+
+bool is_out_of_space(int system_error) { return system_error == ENOSPC || system_error == EDQUOT; }
+
+// `code` is an extended result code: https://www.sqlite.org/rescode.html
+Explanation explain(int code, int system_error) {
+  switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID:
+      return {Kind::unique_violation, "a value that must be unique exists already"};
+    default:
+      break;
+  }
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {Kind::retry, "another program holds the database"};
+    case SQLITE_FULL:
+      return {Kind::disk_full, "the disk is full"};
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      return {Kind::read_only, "the database can't be opened for writing; check its directory and its permissions"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {Kind::corrupt, "the file is damaged or is no database"};
+    case SQLITE_IOERR:
+      if (is_out_of_space(system_error)) return {Kind::disk_full, "the disk is full"};
+      return {Kind::other, "reading or writing failed"};
+    default:
+      return {Kind::other, "the database refused"};
+  }
+}
+
+[[noreturn]] void throw_error(const std::string& path, int code, sqlite3* handle) {
+  const int system_error = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  const Explanation explanation = explain(code, system_error);
+  std::string message = "database " + path + ": " + explanation.words + " (SQLite: ";
+  message += handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  if ((code & 0xff) == SQLITE_IOERR && system_error != 0) message += std::string("; ") + std::strerror(system_error);
+  message += ")";
+  throw StoreError(explanation.kind, message);
+}
+
+}  // namespace
+
+Connection::Connection(const std::string& path, Mode mode) : path_(path) {
+  const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
+                    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
+  const char* const vfs = mode == Mode::read_write ? joined_log_vfs() : nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs);
+  try {
+    if (code != SQLITE_OK) throw_error(path_, code, handle_);
+    // SQLite falls back to reading when it may not write.
+    if (mode == Mode::read_write && sqlite3_db_readonly(handle_, "main") == 1) fail(SQLITE_READONLY);
+    sqlite3_busy_timeout(handle_, kBusyTimeoutMilliseconds);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    execute("PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY");
+  } catch (...) {
+    sqlite3_close_v2(handle_);
+    throw;
+  }
+}
+
+Connection::~Connection() { sqlite3_close_v2(handle_); }
+
+void Connection::fail(int code) const { throw_error(path_, code, handle_); }
+
+void Connection::fail_corrupt(std::string_view what) const {
+  throw StoreError(Kind::corrupt, "database " + path_ + ": damaged: " + std::string(what));
+}
+
+void Connection::execute(const char* sql) {
+  const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code);
+}
+
+std::int64_t Connection::number(std::string_view sql) {
+  Statement statement(*this, sql);
+  auto rows = statement.rows();
+  if (!rows.next()) fail_corrupt("a record that must exist is missing");
+  return rows.number(0);
+}
+
+Statement::Statement(Connection& connection, std::string_view sql) : connection_(connection) {
+  const int code = sqlite3_prepare_v3(connection.handle(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &handle_, nullptr);
+  check(code);
+}
+
+int Statement::bind(int index, EndTime time) noexcept {
+  return time.at == licensing::kNever ? sqlite3_bind_null(handle_, index) : bind(index, time.at);
+}
+
+// A null pointer would bind NULL instead of an empty value.
+int Statement::bind(int index, std::string_view text) noexcept {
+  return sqlite3_bind_text(handle_, index, text.data() == nullptr ? "" : text.data(), static_cast<int>(text.size()),
+                           SQLITE_STATIC);
+}
+
+int Statement::bind(int index, std::span<const std::uint8_t> blob) noexcept {
+  const void* data = blob.data() == nullptr ? static_cast<const void*>("") : blob.data();
+  return sqlite3_bind_blob(handle_, index, data, static_cast<int>(blob.size()), SQLITE_STATIC);
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) connection_.fail(code);
+  return false;
+}
+
+void Statement::finish() {
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_DONE || code == SQLITE_ROW) {
+    sqlite3_reset(handle_);
+    return;
+  }
+  try {
+    connection_.fail(code);  // reads the message, which the reset would keep but a later call would not
+  } catch (...) {
+    sqlite3_reset(handle_);
+    throw;
+  }
+}
+
+std::string_view Statement::Rows::text(int column) const noexcept {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.handle_, column));
+  if (data == nullptr) return {};
+  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.handle_, column))};
+}
+
+std::span<const std::uint8_t> Statement::Rows::blob(int column) const noexcept {
+  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.handle_, column));
+  if (data == nullptr) return {};
+  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.handle_, column))};
+}
+
+base::Bytes16 Statement::Rows::bytes16(int column) const {
+  const auto bytes = blob(column);
+  base::Bytes16 value;
+  if (bytes.size() != value.bytes.size()) connection().fail_corrupt("an id or digest is not 16 bytes long");
+  std::memcpy(value.bytes.data(), bytes.data(), value.bytes.size());
+  return value;
+}
+
+// Some errors (a full disk among them) have rolled back already.
+Transaction::~Transaction() {
+  if (connection_.in_transaction()) sqlite3_exec(connection_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+}  // namespace lictor::store

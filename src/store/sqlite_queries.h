@@ -1,0 +1,171 @@
+// Every statement the store runs on SQLite, in one place; the schema is in sqlite_schema.h. Columns of records are read
+// by position in sqlite_records.cpp.
+#pragma once
+
+#include <string_view>
+
+namespace lictor::store::sql {
+
+// clang-format off
+#define LICTOR_LICENSE_COLUMNS                                                                                      \
+  "row, id, key_digest, policy, overrides, status, issued_at, starts_at, expires_at, first_activated_at, "          \
+  "last_check_in_at, seats_held, next_lease_end, vacant_seats, transfers, transfers_in_period, "                    \
+  "transfer_period_start"
+#define LICTOR_DETAILS_COLUMNS LICTOR_LICENSE_COLUMNS ", key, holder"
+#define LICTOR_ACTIVATION_COLUMNS                                                                                   \
+  "client, held, blocked, over_limit, activated_at, lease_expires_at, released_at, vacated, vacated_at_transfer, "  \
+  "fingerprint, version"
+#define LICTOR_CLIENT_COLUMNS LICTOR_ACTIVATION_COLUMNS ", a.license, l.id, client_id, last_seen_at"
+#define LICTOR_EVENT_COLUMNS "sequence, at, actor, action, subject, client, code, request_id, detail, hash"
+#define LICTOR_API_KEY_COLUMNS                                                                                      \
+  "id, name, secret_hash, scopes, product, require_signature, created_at, expires_at, revoked_at"
+#define LICTOR_CLIENTS "SELECT " LICTOR_CLIENT_COLUMNS " FROM activations a JOIN licenses l ON l.row = a.license "
+// Held leases that have ended, by the partial index activations_ending.
+#define LICTOR_ENDED "FROM activations WHERE license = ?1 AND held = 1 AND lease_expires_at <= ?2"
+
+using Text = std::string_view;
+
+// Opening.
+inline constexpr Text kCountSchema = "SELECT count(*) FROM sqlite_schema";
+inline constexpr Text kHasMigrations = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
+inline constexpr Text kSchemaVersion = "SELECT coalesce(max(version), 0) FROM schema_migrations";
+// The only time that is not the caller's: it is for people, and nothing depends on it.
+inline constexpr Text kInsertMigration =
+    "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, unixepoch())";
+inline constexpr Text kDigestKeyName = "digest_key";
+inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
+inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
+
+// Licenses.
+inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE id = ?";
+inline constexpr Text kLicenseByKey = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE key_digest = ?";
+inline constexpr Text kDetailsById = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE id = ?";
+inline constexpr Text kDetailsByKey = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE key_digest = ?";
+inline constexpr Text kUpdateLicense =
+    "UPDATE licenses SET status = ?2, issued_at = ?3, starts_at = ?4, expires_at = ?5, first_activated_at = ?6, "
+    "last_check_in_at = ?7, seats_held = ?8, next_lease_end = ?9, vacant_seats = ?10, transfers = ?11, "
+    "transfers_in_period = ?12, transfer_period_start = ?13 WHERE row = ?1";
+inline constexpr Text kInsertLicense =
+    "INSERT INTO licenses (id, key_digest, policy, status, issued_at, starts_at, expires_at, first_activated_at, "
+    "last_check_in_at, seats_held, next_lease_end, vacant_seats, transfers, transfers_in_period, "
+    "transfer_period_start, overrides, key, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+// Pages of licenses, newest first, one statement for each index that can drive it: ?1 row to stop before, ?2 limit,
+// ?3 status or 0, ?4 holder or '', ?5 policy or 0, ?6 product or 0. What the index does not decide is tested row by row.
+#define LICTOR_PAGE "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses l WHERE row < ?1 AND "
+#define LICTOR_PAGE_STATUS "(?3 = 0 OR status = ?3) "
+#define LICTOR_PAGE_HOLDER "(?4 = '' OR holder = ?4) "
+#define LICTOR_PAGE_POLICY "(?5 = 0 OR policy = ?5) "
+#define LICTOR_PAGE_PRODUCT "(?6 = 0 OR (SELECT product FROM policies p WHERE p.row = l.policy) = ?6) "
+#define LICTOR_PAGE_END " ORDER BY row DESC LIMIT ?2"
+inline constexpr Text kLicensesPage =
+    LICTOR_PAGE LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_POLICY "AND " LICTOR_PAGE_PRODUCT
+    LICTOR_PAGE_END;
+inline constexpr Text kLicensesPageOfHolder =
+    LICTOR_PAGE "holder = ?4 AND holder <> '' AND " LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_POLICY
+    "AND " LICTOR_PAGE_PRODUCT LICTOR_PAGE_END;
+inline constexpr Text kLicensesPageOfStatus =
+    LICTOR_PAGE "status = ?3 AND status <> 1 AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_POLICY
+    "AND " LICTOR_PAGE_PRODUCT LICTOR_PAGE_END;
+inline constexpr Text kLicensesPageOfPolicy =
+    LICTOR_PAGE "policy = ?5 AND " LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_PRODUCT
+    LICTOR_PAGE_END;
+// The newest of each policy of the product, then the newest of those: never more than policies × limit rows.
+inline constexpr Text kLicensesPageOfProduct =
+    "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE row IN ("
+    " SELECT newest.row FROM policies p JOIN licenses newest ON newest.row IN ("
+    "  SELECT l.row FROM licenses l WHERE l.policy = p.row AND l.row < ?1 AND (?3 = 0 OR l.status = ?3)"
+    "  AND (?4 = '' OR l.holder = ?4) ORDER BY l.row DESC LIMIT ?2)"
+    " WHERE p.product = ?6 AND (?5 = 0 OR p.row = ?5))" LICTOR_PAGE_END;
+
+// Activations.
+inline constexpr Text kActivation =
+    "SELECT " LICTOR_ACTIVATION_COLUMNS " FROM activations WHERE license = ?1 AND client_id = ?2";
+// A client keeps the id that it was first given.
+inline constexpr Text kUpsertActivation =
+    "INSERT INTO activations (license, client_id, client, held, blocked, over_limit, activated_at, lease_expires_at, "
+    "released_at, vacated, vacated_at_transfer, fingerprint, version, last_seen_at) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
+    "ON CONFLICT (license, client_id) DO UPDATE SET held = excluded.held, blocked = excluded.blocked, "
+    "over_limit = excluded.over_limit, activated_at = excluded.activated_at, "
+    "lease_expires_at = excluded.lease_expires_at, released_at = excluded.released_at, vacated = excluded.vacated, "
+    "vacated_at_transfer = excluded.vacated_at_transfer, fingerprint = excluded.fingerprint, "
+    "version = excluded.version, last_seen_at = excluded.last_seen_at";
+inline constexpr Text kEndedLeases = "SELECT client, client_id, lease_expires_at " LICTOR_ENDED;
+inline constexpr Text kCountEndedLeases = "SELECT count(*) " LICTOR_ENDED;
+inline constexpr Text kReleaseEndedLeases =
+    "UPDATE activations SET held = 0 WHERE license = ?1 AND held = 1 AND lease_expires_at <= ?2";
+inline constexpr Text kCorrectSeats =
+    "UPDATE licenses SET seats_held = seats_held - ?2, next_lease_end = ?3 WHERE row = ?1";
+// The first end after ?2.
+inline constexpr Text kNextLeaseEnd =
+    "SELECT lease_expires_at FROM activations WHERE license = ?1 AND held = 1 AND lease_expires_at > ?2 "
+    "ORDER BY lease_expires_at LIMIT 1";
+inline constexpr Text kClientById = LICTOR_CLIENTS "WHERE client = ?";
+inline constexpr Text kClientOfLicense = LICTOR_CLIENTS "WHERE l.id = ? AND client_id = ?";
+inline constexpr Text kClientsPage =
+    LICTOR_CLIENTS "WHERE a.license = ? AND client_id > ? ORDER BY client_id LIMIT ?";
+
+// Usage.
+inline constexpr Text kUsageTotal =
+    "SELECT total FROM usage_counters WHERE license = ? AND metric = ? AND period_start = ?";
+inline constexpr Text kUpsertUsage =
+    "INSERT INTO usage_counters (license, metric, period_start, total) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (license, metric, period_start) DO UPDATE SET total = excluded.total";
+inline constexpr Text kUsageKey =
+    "SELECT request, signature, answer, created_at FROM usage_keys WHERE license = ? AND idempotency_key = ?";
+inline constexpr Text kReplaceUsageKey =
+    "INSERT OR REPLACE INTO usage_keys (license, idempotency_key, request, signature, answer, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?)";
+inline constexpr Text kForgetUsageKeys =
+    "DELETE FROM usage_keys WHERE (license, idempotency_key) IN "
+    "(SELECT license, idempotency_key FROM usage_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+
+// Events.
+inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
+inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
+#define LICTOR_ACTION_PREFIX "substr(action, 1, length(?2)) = ?2 "
+inline constexpr Text kEventsPage =
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND " LICTOR_ACTION_PREFIX
+    "ORDER BY sequence LIMIT ?3";
+inline constexpr Text kEventsPageOfSubject =
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE subject = ?4 AND sequence > ?1 AND " LICTOR_ACTION_PREFIX
+    "ORDER BY sequence LIMIT ?3";
+
+// Administration.
+inline constexpr Text kInsertProduct = "INSERT INTO products (id, name, settings, created_at) VALUES (?, ?, ?, ?)";
+inline constexpr Text kUpdateProductSettings = "UPDATE products SET settings = ?2 WHERE row = ?1";
+inline constexpr Text kProducts = "SELECT row, id, name, settings, created_at FROM products ORDER BY row";
+inline constexpr Text kInsertPolicy =
+    "INSERT INTO policies (id, product, name, terms, created_at) VALUES (?, ?, ?, ?, ?)";
+inline constexpr Text kPolicies = "SELECT row, id, product, name, terms, created_at FROM policies ORDER BY row";
+inline constexpr Text kInsertApiKey =
+    "INSERT INTO api_keys (" LICTOR_API_KEY_COLUMNS ") VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?)";
+inline constexpr Text kRevokeApiKey = "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at = 0";
+inline constexpr Text kApiKey = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys WHERE id = ?";
+inline constexpr Text kApiKeys = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys ORDER BY row";
+// Sequences have no gaps (audit_chain.h), so that events need not be counted.
+inline constexpr Text kTotals =
+    "SELECT count(*), coalesce(sum(status = 1), 0), coalesce(sum(seats_held), 0), "
+    "coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) FROM licenses";
+inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
+
+#undef LICTOR_LICENSE_COLUMNS
+#undef LICTOR_DETAILS_COLUMNS
+#undef LICTOR_ACTIVATION_COLUMNS
+#undef LICTOR_CLIENT_COLUMNS
+#undef LICTOR_EVENT_COLUMNS
+#undef LICTOR_API_KEY_COLUMNS
+#undef LICTOR_CLIENTS
+#undef LICTOR_ENDED
+#undef LICTOR_PAGE
+#undef LICTOR_PAGE_STATUS
+#undef LICTOR_PAGE_HOLDER
+#undef LICTOR_PAGE_POLICY
+#undef LICTOR_PAGE_PRODUCT
+#undef LICTOR_PAGE_END
+#undef LICTOR_ACTION_PREFIX
+// clang-format on
+
+}  // namespace lictor::store::sql

@@ -1,0 +1,181 @@
+#include "store/sqlite_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/encoding.h"
+#include "store/sqlite_queries.h"
+#include "store/sqlite_records.h"
+#include "store/sqlite_settings.h"
+
+namespace lictor::store {
+namespace {
+
+// The index that narrows the page down most.
+std::string_view page_query(const LicenseFilter& filter) {
+  using licensing::LicenseStatus;
+  if (!filter.holder.empty()) return sql::kLicensesPageOfHolder;
+  if (filter.status && *filter.status != LicenseStatus::active) return sql::kLicensesPageOfStatus;
+  if (filter.policy != 0) return sql::kLicensesPageOfPolicy;
+  if (filter.product != 0) return sql::kLicensesPageOfProduct;
+  return sql::kLicensesPage;
+}
+
+std::int64_t as_limit(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int64_t>::max()));
+}
+
+template <class Record>
+std::vector<Record> read_all(Statement::Rows rows, Record (*read)(const Statement::Rows&)) {
+  std::vector<Record> records;
+  while (rows.next()) records.push_back(read(rows));
+  return records;
+}
+
+Connection& set_up(Connection& connection) {
+  connection.execute(kReaderSettings);
+  return connection;
+}
+
+Product read_product(const Statement::Rows& rows) {
+  return {.row = rows.number(0),
+          .id = rows.bytes16(1),
+          .name = std::string(rows.text(2)),
+          .settings = std::string(rows.text(3)),
+          .created_at = rows.number(4)};
+}
+
+Policy read_policy(const Statement::Rows& rows) {
+  return {.row = rows.number(0),
+          .id = rows.bytes16(1),
+          .product = rows.number(2),
+          .name = std::string(rows.text(3)),
+          .terms = std::string(rows.text(4)),
+          .created_at = rows.number(5)};
+}
+
+}  // namespace
+
+SqliteReader::Statements::Statements(Connection& connection)
+    : license_by_id(connection, sql::kLicenseById),
+      license_by_key(connection, sql::kLicenseByKey),
+      activation(connection, sql::kActivation),
+      count_ended_leases(connection, sql::kCountEndedLeases),
+      next_lease_end(connection, sql::kNextLeaseEnd),
+      client_by_id(connection, sql::kClientById),
+      client_of_license(connection, sql::kClientOfLicense),
+      api_key(connection, sql::kApiKey),
+      ping(connection, sql::kPing) {}
+
+SqliteReader::SqliteReader(const std::string& path)
+    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)) {}
+
+// A statement that still has its row keeps its snapshot, so that what follows sees the same state.
+std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
+                                                 UnixSeconds now) {
+  Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
+  auto rows = statement.rows(ref.value);
+  if (!rows.next()) return std::nullopt;
+  LicenseView view{.license = read_license(rows), .activation = std::nullopt};
+  correct_seats(view.license, now);
+  if (client_id) {
+    auto activation = statements_.activation.rows(view.license.row, *client_id);
+    if (activation.next()) view.activation = read_activation(activation);
+  }
+  return view;
+}
+
+void SqliteReader::correct_seats(LicenseRow& license, UnixSeconds now) {
+  if (license.state.next_lease_end > now) return;
+  auto ended = statements_.count_ended_leases.rows(license.row, now);
+  if (ended.next()) license.state.seats_held -= std::min(license.state.seats_held, ended.count(0));
+  auto next_end = statements_.next_lease_end.rows(license.row, now);
+  license.state.next_lease_end = next_end.next() ? next_end.number(0) : licensing::kNever;
+}
+
+std::optional<ClientView> SqliteReader::client(const Id& client) {
+  auto rows = statements_.client_by_id.rows(client);
+  return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
+}
+
+std::optional<ClientView> SqliteReader::client(const Id& license, std::string_view client_id) {
+  auto rows = statements_.client_of_license.rows(license, client_id);
+  return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
+}
+
+std::optional<LicenseDetails> SqliteReader::license_details(const LicenseRef& ref, UnixSeconds now) {
+  Statement statement(connection_, ref.by == LicenseRef::By::id ? sql::kDetailsById : sql::kDetailsByKey);
+  auto rows = statement.rows(ref.value);
+  if (!rows.next()) return std::nullopt;
+  LicenseDetails details = read_details(rows);
+  correct_seats(details.license, now);
+  return details;
+}
+
+std::vector<LicenseDetails> SqliteReader::licenses(const LicenseFilter& filter, Row before, std::size_t limit,
+                                                   UnixSeconds now) {
+  Statement statement(connection_, page_query(filter));
+  const Row end = before == 0 ? std::numeric_limits<Row>::max() : before;
+  const std::int64_t status = filter.status ? static_cast<std::int64_t>(*filter.status) : 0;
+  auto rows = statement.rows_as_used(end, as_limit(limit), status, filter.holder, filter.policy, filter.product);
+  std::vector<LicenseDetails> page;
+  while (rows.next()) {
+    page.push_back(read_details(rows));
+    correct_seats(page.back().license, now);
+  }
+  return page;
+}
+
+std::vector<ClientView> SqliteReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
+  Statement statement(connection_, sql::kClientsPage);
+  return read_all(statement.rows(license, after_client_id, as_limit(limit)), read_client);
+}
+
+std::vector<Product> SqliteReader::products() {
+  Statement statement(connection_, sql::kProducts);
+  return read_all(statement.rows(), read_product);
+}
+
+std::vector<Policy> SqliteReader::policies() {
+  Statement statement(connection_, sql::kPolicies);
+  return read_all(statement.rows(), read_policy);
+}
+
+std::optional<ApiKey> SqliteReader::api_key(const Id& id) {
+  auto rows = statements_.api_key.rows(id);
+  return rows.next() ? std::optional(read_api_key(rows)) : std::nullopt;
+}
+
+std::vector<ApiKey> SqliteReader::api_keys() {
+  Statement statement(connection_, sql::kApiKeys);
+  return read_all(statement.rows(), read_api_key);
+}
+
+std::vector<StoredEvent> SqliteReader::events(const EventFilter& filter, std::size_t limit) {
+  Statement statement(connection_, filter.subject.empty() ? sql::kEventsPage : sql::kEventsPageOfSubject);
+  return read_all(statement.rows_as_used(filter.after, filter.action, as_limit(limit), filter.subject), read_event);
+}
+
+StoredEvent SqliteReader::audit_head() {
+  Statement statement(connection_, sql::kAuditHead);
+  auto rows = statement.rows();
+  if (!rows.next()) connection_.fail_corrupt("the audit head is missing");
+  return {.sequence = rows.number(0), .event = {}, .hash = base::to_hex(rows.blob(1))};
+}
+
+Totals SqliteReader::totals() {
+  Statement statement(connection_, sql::kTotals);
+  auto rows = statement.rows();
+  if (!rows.next()) connection_.fail_corrupt("counting gave nothing");
+  return {.licenses = rows.number(0),
+          .active_licenses = rows.number(1),
+          .seats_held = rows.number(2),
+          .events = rows.number(3)};
+}
+
+void SqliteReader::ping() {
+  auto rows = statements_.ping.rows();
+  if (!rows.next()) connection_.fail_corrupt("the audit head is missing");
+}
+
+}  // namespace lictor::store

@@ -1,0 +1,46 @@
+// Reads on SQLite, over a connection of their own that can't write.
+#pragma once
+
+#include <string>
+
+#include "store/sqlite_connection.h"
+#include "store/store.h"
+
+namespace lictor::store {
+
+class SqliteReader final : public Reader {
+ public:
+  explicit SqliteReader(const std::string& path);
+
+  std::optional<LicenseView> license(const LicenseRef& ref, std::optional<std::string_view> client_id,
+                                     UnixSeconds now) override;
+  std::optional<ClientView> client(const Id& client) override;
+  std::optional<ClientView> client(const Id& license, std::string_view client_id) override;
+  std::optional<LicenseDetails> license_details(const LicenseRef& ref, UnixSeconds now) override;
+  std::vector<LicenseDetails> licenses(const LicenseFilter& filter, Row before, std::size_t limit,
+                                       UnixSeconds now) override;
+  std::vector<ClientView> clients(Row license, std::string_view after_client_id, std::size_t limit) override;
+  std::vector<Product> products() override;
+  std::vector<Policy> policies() override;
+  std::optional<ApiKey> api_key(const Id& id) override;
+  std::vector<ApiKey> api_keys() override;
+  std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) override;
+  StoredEvent audit_head() override;
+  Totals totals() override;
+  void ping() override;
+
+ private:
+  // What is read often; the rest is prepared when it is needed.
+  struct Statements {
+    explicit Statements(Connection& connection);
+    Statement license_by_id, license_by_key, activation, count_ended_leases, next_lease_end;
+    Statement client_by_id, client_of_license, api_key, ping;
+  };
+
+  void correct_seats(LicenseRow& license, UnixSeconds now);
+
+  Connection connection_;
+  Statements statements_;
+};
+
+}  // namespace lictor::store

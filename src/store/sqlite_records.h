@@ -1,0 +1,16 @@
+// From rows to records: the column orders of sqlite_queries.h, read by position.
+#pragma once
+
+#include "store/sqlite_connection.h"
+#include "store/store.h"
+
+namespace lictor::store {
+
+LicenseRow read_license(const Statement::Rows& rows);
+LicenseDetails read_details(const Statement::Rows& rows);
+licensing::Activation read_activation(const Statement::Rows& rows);
+ClientView read_client(const Statement::Rows& rows);
+StoredEvent read_event(const Statement::Rows& rows);
+ApiKey read_api_key(const Statement::Rows& rows);
+
+}  // namespace lictor::store

@@ -1,0 +1,204 @@
+#include "store/sqlite_tx.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "store/fingerprint_codec.h"
+#include "store/sqlite_queries.h"
+#include "store/sqlite_records.h"
+
+namespace lictor::store {
+namespace {
+
+constexpr UnixSeconds kUsageKeySeconds = 24 * 3600;
+constexpr std::int64_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
+
+}  // namespace
+
+SqliteTx::Statements::Statements(Connection& connection)
+    : license_by_id(connection, sql::kLicenseById),
+      license_by_key(connection, sql::kLicenseByKey),
+      update_license(connection, sql::kUpdateLicense),
+      activation(connection, sql::kActivation),
+      upsert_activation(connection, sql::kUpsertActivation),
+      ended_leases(connection, sql::kEndedLeases),
+      release_ended_leases(connection, sql::kReleaseEndedLeases),
+      correct_seats(connection, sql::kCorrectSeats),
+      next_lease_end(connection, sql::kNextLeaseEnd),
+      usage_total(connection, sql::kUsageTotal),
+      upsert_usage(connection, sql::kUpsertUsage),
+      usage_key(connection, sql::kUsageKey),
+      replace_usage_key(connection, sql::kReplaceUsageKey),
+      forget_usage_keys(connection, sql::kForgetUsageKeys),
+      insert_event(connection, sql::kInsertEvent),
+      audit_head(connection, sql::kAuditHead),
+      update_audit_head(connection, sql::kUpdateAuditHead) {}
+
+SqliteTx::SqliteTx(Connection& connection) : connection_(connection), statements_(connection) {}
+
+std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef> refs) {
+  std::vector<std::optional<LicenseRow>> licenses;
+  licenses.reserve(refs.size());
+  for (const LicenseRef& ref : refs) {
+    Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
+    auto rows = statement.rows(ref.value);
+    licenses.push_back(rows.next() ? std::optional(read_license(rows)) : std::nullopt);
+  }
+  return licenses;
+}
+
+void SqliteTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
+  auto rows = statements_.ended_leases.rows(license, now);
+  while (rows.next()) ended.push_back({license, rows.bytes16(0), std::string(rows.text(1)), rows.number(2)});
+}
+
+std::vector<EndedLease> SqliteTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
+  std::vector<EndedLease> ended;
+  for (const Row license : licenses) {
+    const std::size_t before = ended.size();
+    collect_ended(license, now, ended);
+    if (ended.size() == before) continue;
+    statements_.release_ended_leases.run(license, now);
+    const UnixSeconds next_end = next_lease_end_after(license, now);
+    statements_.correct_seats.run(license, ended.size() - before, EndTime{next_end});
+    expect_one("the license of an activation");
+  }
+  return ended;
+}
+
+UnixSeconds SqliteTx::next_lease_end_after(Row license, UnixSeconds time) {
+  auto rows = statements_.next_lease_end.rows(license, time);
+  return rows.next() ? rows.number(0) : licensing::kNever;
+}
+
+UnixSeconds SqliteTx::next_lease_end(Row license) {
+  return next_lease_end_after(license, std::numeric_limits<UnixSeconds>::min());
+}
+
+std::vector<std::optional<licensing::Activation>> SqliteTx::activations(std::span<const SeatQuery> queries) {
+  std::vector<std::optional<licensing::Activation>> activations;
+  activations.reserve(queries.size());
+  for (const SeatQuery& query : queries) {
+    auto rows = statements_.activation.rows(query.license, query.client_id);
+    activations.push_back(rows.next() ? std::optional(read_activation(rows)) : std::nullopt);
+  }
+  return activations;
+}
+
+std::vector<UsageState> SqliteTx::usage(std::span<const UsageQuery> queries) {
+  std::vector<UsageState> states(queries.size());
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const UsageQuery& query = queries[i];
+    auto total = statements_.usage_total.rows(query.license, query.metric, query.period_start);
+    if (total.next()) states[i].total = total.number(0);
+    if (query.idempotency_key.empty()) continue;
+    auto key = statements_.usage_key.rows(query.license, query.idempotency_key);
+    if (key.next()) states[i].earlier = {key.bytes16(0), key.bytes16(1), std::string(key.text(2)), key.number(3)};
+  }
+  return states;
+}
+
+void SqliteTx::apply(const Changes& changes) {
+  for (const LicenseUpdate& update : changes.licenses) update_license(update);
+  for (const ActivationUpdate& update : changes.activations) store_activation(update);
+  if (!changes.usage.empty()) store_usage(changes.usage);
+  if (!changes.events.empty()) append_events(changes.events);
+}
+
+// An update that hits nothing would lose what was promised.
+void SqliteTx::expect_one(std::string_view missing) const {
+  if (connection_.changed_rows() != 1) connection_.fail_corrupt(std::string(missing) + " is missing");
+}
+
+void SqliteTx::update_license(const LicenseUpdate& update) {
+  const licensing::License& state = update.state;
+  statements_.update_license.run(update.row, static_cast<std::int64_t>(state.status), state.issued_at, state.starts_at,
+                                 EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
+                                 state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
+                                 state.transfers_in_period, state.transfer_period_start);
+  expect_one("a license");
+}
+
+void SqliteTx::store_activation(const ActivationUpdate& update) {
+  const licensing::Activation& state = update.state;
+  FingerprintBuffer buffer;
+  statements_.upsert_activation.run(update.license, update.client_id, state.client, state.held, state.blocked,
+                                    state.over_limit, state.activated_at, EndTime{state.lease_expires_at},
+                                    state.released_at, state.vacated, state.vacated_at_transfer,
+                                    encode_fingerprint(state.fingerprint, buffer), state.version, update.last_seen_at);
+}
+
+void SqliteTx::store_usage(std::span<const UsageUpdate> updates) {
+  UnixSeconds newest = 0;
+  for (const UsageUpdate& update : updates) {
+    statements_.upsert_usage.run(update.license, update.metric, update.period_start, update.total);
+    newest = std::max(newest, update.key.created_at);
+    if (update.idempotency_key.empty()) continue;
+    statements_.replace_usage_key.run(update.license, update.idempotency_key, update.key.request, update.key.signature,
+                                      update.key.answer, update.key.created_at);
+  }
+  statements_.forget_usage_keys.run(newest - kUsageKeySeconds,
+                                    kForgottenKeysPerUsage * static_cast<std::int64_t>(updates.size()));
+}
+
+ChainLink SqliteTx::read_head() {
+  auto rows = statements_.audit_head.rows();
+  ChainLink head;
+  if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
+  head.sequence = rows.number(0);
+  std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  return head;
+}
+
+void SqliteTx::append_events(std::span<const Event> events) {
+  ChainLink head = read_head();
+  for (const Event& event : events) {
+    head.hash = next_hash(head.hash, ++head.sequence, event, event_text_);
+    statements_.insert_event.run(head.sequence, event.at, event.actor, event.action, event.subject, event.client,
+                                 event.code, event.request_id, event.detail, std::span<const std::uint8_t>(head.hash));
+  }
+  statements_.update_audit_head.run(head.sequence, std::span<const std::uint8_t>(head.hash));
+  expect_one("the audit head");
+}
+
+Row SqliteTx::insert_product(const Product& product) {
+  Statement(connection_, sql::kInsertProduct).run(product.id, product.name, product.settings, product.created_at);
+  return connection_.last_row();
+}
+
+void SqliteTx::update_product_settings(Row product, std::string_view settings) {
+  Statement(connection_, sql::kUpdateProductSettings).run(product, settings);
+  expect_one("a product");
+}
+
+Row SqliteTx::insert_policy(const Policy& policy) {
+  Statement(connection_, sql::kInsertPolicy)
+      .run(policy.id, policy.product, policy.name, policy.terms, policy.created_at);
+  return connection_.last_row();
+}
+
+void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
+  Statement insert(connection_, sql::kInsertLicense);
+  for (const NewLicense& license : licenses) {
+    const licensing::License& state = license.state;
+    insert.run(license.id, license.key_digest, license.policy, static_cast<std::int64_t>(state.status), state.issued_at,
+               state.starts_at, EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
+               state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
+               state.transfers_in_period, state.transfer_period_start, license.overrides, license.key, license.holder);
+  }
+}
+
+void SqliteTx::insert_api_key(const ApiKey& key) {
+  const std::span secret_hash(reinterpret_cast<const std::uint8_t*>(key.secret_hash.data()), key.secret_hash.size());
+  Statement(connection_, sql::kInsertApiKey)
+      .run(key.id, key.name, secret_hash, key.scopes, key.product, key.require_signature, key.created_at,
+           EndTime{key.expires_at}, key.revoked_at);
+}
+
+bool SqliteTx::revoke_api_key(const Id& id, UnixSeconds now) {
+  Statement(connection_, sql::kRevokeApiKey).run(id, now);
+  return connection_.changed_rows() == 1;
+}
+
+}  // namespace lictor::store

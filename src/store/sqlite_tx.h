@@ -1,0 +1,56 @@
+// A transaction's reads and writes on SQLite. BEGIN IMMEDIATE has locked everything before the first of them.
+#pragma once
+
+#include <string>
+
+#include "store/audit_chain.h"
+#include "store/sqlite_connection.h"
+#include "store/store.h"
+
+namespace lictor::store {
+
+// Made once with the writer's connection and used for one transaction after the other; its statements are kept.
+class SqliteTx final : public Tx {
+ public:
+  explicit SqliteTx(Connection& connection);
+
+  std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) override;
+  std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) override;
+  UnixSeconds next_lease_end(Row license) override;
+  std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
+  std::vector<UsageState> usage(std::span<const UsageQuery> queries) override;
+  void apply(const Changes& changes) override;
+
+  Row insert_product(const Product& product) override;
+  void update_product_settings(Row product, std::string_view settings) override;
+  Row insert_policy(const Policy& policy) override;
+  void insert_licenses(std::span<const NewLicense> licenses) override;
+  void insert_api_key(const ApiKey& key) override;
+  bool revoke_api_key(const Id& id, UnixSeconds now) override;
+
+ private:
+  // What the hot path of a transaction runs; administration prepares its statements when it needs them.
+  struct Statements {
+    explicit Statements(Connection& connection);
+    Statement license_by_id, license_by_key, update_license;
+    Statement activation, upsert_activation;
+    Statement ended_leases, release_ended_leases, correct_seats, next_lease_end;
+    Statement usage_total, upsert_usage, usage_key, replace_usage_key, forget_usage_keys;
+    Statement insert_event, audit_head, update_audit_head;
+  };
+
+  void collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended);
+  UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
+  void expect_one(std::string_view missing) const;
+  void update_license(const LicenseUpdate& update);
+  void store_activation(const ActivationUpdate& update);
+  void store_usage(std::span<const UsageUpdate> updates);
+  ChainLink read_head();
+  void append_events(std::span<const Event> events);
+
+  Connection& connection_;
+  Statements statements_;
+  std::string event_text_;  // reused
+};
+
+}  // namespace lictor::store

@@ -1,0 +1,283 @@
+// The store: licenses, activations, usage, API keys and audit events in a database, behind one interface for every
+// engine. No SQL outside this directory.
+//
+// A write is one transaction in which the rows are locked first and looked at afterwards (design.md, section 1): Tx
+// makes that order the only one there is. Times come from the caller.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/id.h"
+#include "licensing/license.h"
+
+namespace lictor::store {
+
+using base::Digest;
+using base::Id;
+using base::UnixSeconds;
+using Row = std::int64_t;  // the store's own number of a record; never leaves the server
+
+// A broken world (business outcomes are values, bad input never gets here).
+class StoreError : public std::runtime_error {
+ public:
+  enum class Kind : std::uint8_t {
+    unique_violation,
+    retry,
+    connection_lost,
+    disk_full,
+    read_only,
+    corrupt,
+    newer_schema,
+    locked,
+    other
+  };
+  StoreError(Kind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Kind kind() const noexcept { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+struct Product {
+  Row row = 0;
+  Id id;
+  std::string name;      // unique; [a-z0-9][a-z0-9._-]{0,62}
+  std::string settings;  // JSON object: client_auth, require_signature, releases
+  UnixSeconds created_at = 0;
+};
+
+struct Policy {
+  Row row = 0;
+  Id id;
+  Row product = 0;
+  std::string name;   // unique within the product
+  std::string terms;  // JSON object (service/policy_document.h)
+  UnixSeconds created_at = 0;
+};
+
+// One license as the database has it.
+struct LicenseRow {
+  Row row = 0;
+  Id id;
+  Digest key_digest;
+  Row policy = 0;
+  std::string overrides;  // JSON object, empty when there are none
+  licensing::License state;
+};
+
+// What only administrators and details see; not read on the hot paths.
+struct LicenseDetails {
+  LicenseRow license;
+  std::string key;
+  std::string holder;  // free text: the customer; may be empty
+};
+
+struct LicenseRef {
+  enum class By : std::uint8_t { id, key_digest };
+  By by = By::id;
+  base::Bytes16 value;
+};
+
+struct SeatQuery {
+  Row license = 0;
+  std::string_view client_id;
+};
+
+// A lease whose end had come, taken out of the license's counter in this transaction.
+struct EndedLease {
+  Row license = 0;
+  Id client;
+  std::string client_id;
+  UnixSeconds lease_expires_at = 0;
+};
+
+struct UsageQuery {
+  Row license = 0;
+  std::string_view metric;
+  UnixSeconds period_start = 0;
+  std::string_view idempotency_key;
+};
+struct UsageKey {      // an earlier use of the same idempotency key
+  Digest request;      // of the members that must not differ
+  Digest signature;    // of the request's signature; zero when it had none
+  std::string answer;  // what was answered then: opaque to the store
+  UnixSeconds created_at = 0;
+};
+struct UsageState {
+  std::int64_t total = 0;
+  std::optional<UsageKey> earlier;
+};
+
+struct LicenseUpdate {
+  Row row = 0;
+  licensing::License state;
+};
+struct ActivationUpdate {
+  Row license = 0;
+  std::string client_id;
+  licensing::Activation state;  // inserted when (license, client_id) is new
+  UnixSeconds last_seen_at = 0;
+};
+struct UsageUpdate {
+  Row license = 0;
+  std::string metric;
+  UnixSeconds period_start = 0;
+  std::int64_t total = 0;
+  std::string idempotency_key;  // remembered with `key`, replacing an expired one
+  UsageKey key;
+};
+
+// One audit event. `sequence` and `hash` are given by the store: hash = SHA-256 of the predecessor's hash and the
+// canonical text of this event (store/audit_chain.h).
+struct Event {
+  UnixSeconds at = 0;
+  std::string actor;    // "key_…" of the API key, "license" for license-key authentication, "system"
+  std::string action;   // e.g. "seat.granted", "license.suspended"
+  std::string subject;  // "lic_…", "key_…", "prd_…", "pol_…"
+  std::string client;   // client_id; empty when none is concerned
+  std::string code;     // wire code of a refusal; empty otherwise
+  std::string request_id;
+  std::string detail;  // JSON object or empty; never a secret
+};
+struct StoredEvent {
+  std::int64_t sequence = 0;
+  Event event;
+  std::string hash;  // 64 hex digits
+};
+
+struct ApiKey {
+  Id id;
+  std::string name;
+  std::string secret_hash;  // 32 bytes, SHA-256 of the whole key
+  std::string scopes;       // separated by single spaces
+  Row product = 0;          // 0: any product
+  bool require_signature = false;
+  UnixSeconds created_at = 0;
+  UnixSeconds expires_at = licensing::kNever;
+  UnixSeconds revoked_at = 0;  // 0: in force
+};
+
+struct Changes {
+  std::vector<LicenseUpdate> licenses;        // at most one for each row
+  std::vector<ActivationUpdate> activations;  // at most one for each (license, client_id)
+  std::vector<UsageUpdate> usage;             // in order; a later total of the same counter wins
+  std::vector<Event> events;                  // in order
+};
+
+struct NewLicense {
+  Id id;
+  Digest key_digest;
+  std::string key;
+  Row policy = 0;
+  std::string overrides;
+  std::string holder;
+  licensing::License state;
+};
+
+// Inside one transaction. Positions of results match those of the queries.
+class Tx {
+ public:
+  virtual ~Tx() = default;
+  // First of all: locks the licenses in a fixed order, whatever the order of `refs` (the same one may be named twice).
+  virtual std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) = 0;
+  // Takes ended leases of these licenses out: seats become free and seats_held / next_lease_end are corrected in the
+  // rows of the database; lock()'s result must be corrected by the caller from what this returns.
+  virtual std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) = 0;
+  // The earliest end of a lease that is still held, kNever when there is none.
+  virtual UnixSeconds next_lease_end(Row license) = 0;
+  virtual std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) = 0;
+  virtual std::vector<UsageState> usage(std::span<const UsageQuery> queries) = 0;
+  virtual void apply(const Changes& changes) = 0;
+
+  // Administration.
+  virtual Row insert_product(const Product& product) = 0;
+  virtual void update_product_settings(Row product, std::string_view settings) = 0;
+  virtual Row insert_policy(const Policy& policy) = 0;
+  virtual void insert_licenses(std::span<const NewLicense> licenses) = 0;  // unique_violation: a key is in use
+  virtual void insert_api_key(const ApiKey& key) = 0;
+  virtual bool revoke_api_key(const Id& id, UnixSeconds now) = 0;  // false: there is none, or it was revoked before
+};
+
+struct LicenseView {
+  LicenseRow license;  // seats_held and next_lease_end corrected for `now`
+  std::optional<licensing::Activation> activation;
+};
+struct ClientView {
+  Row license = 0;
+  Id license_id;
+  std::string client_id;
+  licensing::Activation activation;
+  UnixSeconds last_seen_at = 0;
+};
+
+struct LicenseFilter {
+  Row product = 0;  // 0: any
+  Row policy = 0;
+  std::optional<licensing::LicenseStatus> status;
+  std::string holder;  // exact; empty: any
+};
+struct EventFilter {
+  std::int64_t after = 0;  // sequence
+  std::string subject;     // empty: any
+  std::string action;      // prefix; empty: any
+};
+struct Totals {
+  std::int64_t licenses = 0, active_licenses = 0, seats_held = 0, events = 0;
+};
+
+// Reads; each call sees one consistent state that includes every commit that ended before the call began.
+// One Reader belongs to one thread.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual std::optional<LicenseView> license(const LicenseRef& ref, std::optional<std::string_view> client_id,
+                                             UnixSeconds now) = 0;
+  virtual std::optional<ClientView> client(const Id& client) = 0;
+  virtual std::optional<ClientView> client(const Id& license, std::string_view client_id) = 0;
+  virtual std::optional<LicenseDetails> license_details(const LicenseRef& ref, UnixSeconds now) = 0;
+  // In the order of issue, newest first; `before` is the row of the last one seen, 0 for the first page.
+  virtual std::vector<LicenseDetails> licenses(const LicenseFilter& filter, Row before, std::size_t limit,
+                                               UnixSeconds now) = 0;
+  virtual std::vector<ClientView> clients(Row license, std::string_view after_client_id, std::size_t limit) = 0;
+  virtual std::vector<Product> products() = 0;
+  virtual std::vector<Policy> policies() = 0;
+  virtual std::optional<ApiKey> api_key(const Id& id) = 0;
+  virtual std::vector<ApiKey> api_keys() = 0;
+  virtual std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) = 0;
+  // Sequence and hash of the newest event as the database's head record has them.
+  virtual StoredEvent audit_head() = 0;
+  virtual Totals totals() = 0;  // exact; may read whole indexes
+  virtual void ping() = 0;      // throws StoreError when the database can't be reached
+};
+
+// Thread-safe except where a returned object says otherwise.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Runs `work` in one transaction and commits it durably before it returns; rolls back when work throws. One caller at
+  // a time (the write path's thread).
+  virtual void write(const std::function<void(Tx&)>& work) = 0;
+  virtual std::unique_ptr<Reader> open_reader() = 0;
+  // A secret of this database, made with it: keys the digests of license keys and fingerprints.
+  virtual std::array<std::uint8_t, 16> digest_key() const = 0;
+  virtual std::string describe() const = 0;  // for people: "sqlite:/path/lictor.db"
+};
+
+struct SqliteOptions {
+  std::string path;                               // a file; its directory must exist
+  int checkpoint_pages = 10'000;                  // pages in the write-ahead log after which it is copied back
+  std::function<void(double seconds)> on_commit;  // duration of each COMMIT, which holds the fsync; may be empty
+};
+// Opens or creates, migrates, and locks the file against a second server. Throws StoreError that names the reason.
+std::unique_ptr<Store> open_sqlite(const SqliteOptions& options);
+
+}  // namespace lictor::store

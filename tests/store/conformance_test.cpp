@@ -1,0 +1,544 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "store/conformance.h"
+
+namespace lictor::test {
+namespace {
+
+using licensing::kNever;
+using store::StoreError;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+StoreError::Kind kind_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const StoreError& error) {
+    return error.kind();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return StoreError::Kind::other;
+}
+
+licensing::License full_license() {
+  return {.status = licensing::LicenseStatus::suspended,
+          .issued_at = kNow - 5,
+          .starts_at = kNow - 4,
+          .expires_at = kNow + 1'000,
+          .first_activated_at = kNow - 3,
+          .last_check_in_at = kNow - 2,
+          .seats_held = licensing::kUnlimited - 1,
+          .next_lease_end = kNow + 50,
+          .vacant_seats = 3,
+          .transfers = 4,
+          .transfers_in_period = 2,
+          .transfer_period_start = kNow - 900};
+}
+
+licensing::Activation full_activation(std::uint64_t client) {
+  licensing::Activation activation;
+  activation.client = id_of('c', client);
+  activation.held = true;
+  activation.blocked = true;
+  activation.over_limit = true;
+  activation.activated_at = kNow - 7;
+  activation.lease_expires_at = kNow + 60;
+  activation.released_at = kNow - 8;
+  activation.vacated = true;
+  activation.vacated_at_transfer = 9;
+  activation.fingerprint.kind = licensing::Fingerprint::Kind::components;
+  activation.fingerprint.mask = 0b1000'0101;
+  activation.fingerprint.tags[0] = id_of('t', 1);
+  activation.fingerprint.tags[2] = id_of('t', 2);
+  activation.fingerprint.tags[7] = id_of('t', 3);
+  activation.version = "2.1.0-beta \xC3\xA9";
+  return activation;
+}
+
+licensing::Activation bare_activation(std::uint64_t client) {
+  licensing::Activation activation;
+  activation.client = id_of('c', client);
+  return activation;
+}
+
+TEST_P(StoreConformance, keeps_every_member_of_a_license) {
+  make_licenses(2);
+  store::NewLicense issued = new_license(3, policy_);
+  issued.overrides = "{\"max_clients\":7}";
+  issued.state = full_license();
+  store_->write([&](store::Tx& tx) { tx.insert_licenses(std::vector{issued}); });
+  const auto details = reader_->license_details(by_key(3), 0).value();
+  EXPECT_EQ(details.license.id, issued.id);
+  EXPECT_EQ(details.license.key_digest, issued.key_digest);
+  EXPECT_EQ(details.license.policy, policy_);
+  EXPECT_EQ(details.license.overrides, issued.overrides);
+  EXPECT_EQ(details.license.state, issued.state);
+  EXPECT_EQ(details.key, "KEY-3");
+  EXPECT_EQ(details.holder, "odd");
+
+  store::Changes changes;
+  changes.licenses.push_back({row_of(2).row, full_license()});
+  apply(changes);
+  EXPECT_EQ(row_of(2).state, full_license());
+  EXPECT_EQ(row_of(1).state, new_license(1, policy_).state);
+}
+
+TEST_P(StoreConformance, finds_by_id_and_by_key_and_nothing_else) {
+  make_licenses(2);
+  EXPECT_EQ(reader_->license(by_key(2), std::nullopt, kNow)->license.id, id_of('l', 2));
+  EXPECT_FALSE(reader_->license(by_id(3), std::nullopt, kNow));
+  EXPECT_FALSE(reader_->license({store::LicenseRef::By::id, id_of('k', 2)}, std::nullopt, kNow));
+  EXPECT_FALSE(reader_->license_details(by_key(9), kNow));
+  store_->write([&](store::Tx& tx) {
+    const auto locked = tx.lock(std::vector{by_id(2), by_id(7), by_key(1), by_id(2)});
+    ASSERT_THAT(locked, SizeIs(4));
+    EXPECT_EQ(locked[0]->id, id_of('l', 2));
+    EXPECT_FALSE(locked[1]);
+    EXPECT_EQ(locked[2]->id, id_of('l', 1));
+    EXPECT_EQ(locked[3]->row, locked[0]->row);
+  });
+}
+
+TEST_P(StoreConformance, keeps_every_member_of_an_activation) {
+  make_licenses(1);
+  const store::Row license = row_of(1).row;
+  store::Changes changes;
+  changes.activations.push_back({license, "first", full_activation(1), kNow + 3});
+  changes.activations.push_back({license, "second", bare_activation(2), kNow});
+  apply(changes);
+  const auto first = reader_->client(id_of('c', 1)).value();
+  EXPECT_EQ(first.activation, full_activation(1));
+  EXPECT_EQ(first.license, license);
+  EXPECT_EQ(first.license_id, id_of('l', 1));
+  EXPECT_EQ(first.client_id, "first");
+  EXPECT_EQ(first.last_seen_at, kNow + 3);
+  EXPECT_EQ(reader_->client(id_of('l', 1), "second")->activation, bare_activation(2));
+  EXPECT_FALSE(reader_->client(id_of('l', 1), "third"));
+  EXPECT_FALSE(reader_->client(id_of('c', 3)));
+
+  auto changed = full_activation(1);
+  changed.held = changed.blocked = false;
+  changed.lease_expires_at = kNever;
+  changed.fingerprint = {};
+  changed.version = "3";
+  changes.activations = {{license, "first", changed, kNow + 9}};
+  apply(changes);
+  EXPECT_EQ(reader_->client(id_of('c', 1))->activation, changed);
+  EXPECT_EQ(reader_->license(by_id(1), "first", kNow)->activation, changed);
+  store_->write([&](store::Tx& tx) {
+    const std::vector<store::SeatQuery> queries{{license, "none"}, {license, "first"}, {license + 1, "first"}};
+    EXPECT_THAT(tx.activations(queries), ElementsAre(std::nullopt, changed, std::nullopt));
+  });
+}
+
+TEST_P(StoreConformance, a_throw_rolls_everything_back) {
+  make_licenses(1);
+  const auto before = row_of(1);
+  EXPECT_THROW(store_->write([&](store::Tx& tx) {
+    tx.insert_licenses(std::vector{new_license(2, policy_)});
+    store::Changes changes;
+    changes.licenses.push_back({before.row, full_license()});
+    changes.activations.push_back(held_seat(before.row, "c"));
+    changes.events.push_back(event("seat.granted"));
+    tx.apply(changes);
+    throw std::runtime_error("no");
+  }),
+               std::runtime_error);
+  EXPECT_EQ(row_of(1).state, before.state);
+  EXPECT_FALSE(reader_->license(by_id(2), std::nullopt, kNow));
+  EXPECT_FALSE(reader_->client(id_of('l', 1), "c"));
+  EXPECT_EQ(reader_->audit_head().sequence, 0);
+  // … and the next one starts from what was committed.
+  store::Changes changes;
+  changes.events.push_back(event("after"));
+  apply(changes);
+  EXPECT_EQ(reader_->audit_head().sequence, 1);
+  EXPECT_EQ(chain_fault(), "");
+}
+
+TEST_P(StoreConformance, readers_see_each_commit_at_once) {
+  make_licenses(1);
+  const store::Row license = row_of(1).row;
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    store::Changes changes;
+    changes.licenses.push_back({license, {}});
+    changes.licenses.back().state.transfers = round;
+    apply(changes);
+    EXPECT_EQ(row_of(1).state.transfers, round);
+  }
+}
+
+TEST_P(StoreConformance, unique_values_are_refused_whole) {
+  make_licenses(2);
+  auto same_key = new_license(3, policy_);
+  same_key.key_digest = id_of('k', 1);
+  auto same_id = new_license(1, policy_);
+  same_id.key_digest = id_of('k', 3);
+  for (const auto& license : {same_key, same_id}) {
+    EXPECT_EQ(
+        kind_of([&] {
+          store_->write([&](store::Tx& tx) { tx.insert_licenses(std::vector{new_license(9, policy_), license}); });
+        }),
+        StoreError::Kind::unique_violation);
+    EXPECT_FALSE(reader_->license(by_id(9), std::nullopt, kNow));
+  }
+  EXPECT_EQ(kind_of([&] { make_policy("floating"); }), StoreError::Kind::unique_violation);
+  give_seat(1, "first");
+  store::Changes changes;  // a second client with the id of the first
+  changes.activations.push_back(held_seat(row_of(2).row, "other"));
+  changes.activations.back().state.client = held_seat(row_of(1).row, "first").state.client;
+  EXPECT_EQ(kind_of([&] { apply(changes); }), StoreError::Kind::unique_violation);
+}
+
+TEST_P(StoreConformance, an_update_of_what_is_not_there_is_no_success) {
+  make_licenses(1);
+  store::Changes changes;
+  changes.licenses.push_back({row_of(1).row + 1, {}});
+  EXPECT_THROW(apply(changes), StoreError);
+  changes.licenses.clear();
+  changes.activations.push_back(held_seat(row_of(1).row + 1, "c"));
+  EXPECT_THROW(apply(changes), StoreError);
+}
+
+TEST_P(StoreConformance, ended_leases_are_reclaimed) {
+  make_licenses(2);
+  give_seat(1, "a", kNow + 10);
+  give_seat(1, "b", kNow + 20);
+  give_seat(1, "c", kNow + 30);
+  give_seat(1, "node-locked");
+  give_seat(2, "a", kNow + 10);
+  const store::Row license = row_of(1).row;
+  store_->write([&](store::Tx& tx) {
+    EXPECT_THAT(tx.reclaim(std::vector{license}, kNow + 9), IsEmpty());
+    EXPECT_EQ(tx.next_lease_end(license), kNow + 10);
+  });
+  EXPECT_EQ(row_of(1).state.seats_held, 4U);
+  store_->write([&](store::Tx& tx) {
+    auto ended = tx.reclaim(std::vector{license}, kNow + 20);
+    std::sort(ended.begin(), ended.end(), [](const auto& x, const auto& y) { return x.client_id < y.client_id; });
+    ASSERT_THAT(ended, SizeIs(2));
+    EXPECT_EQ(ended[0].client_id, "a");
+    EXPECT_EQ(ended[0].client, held_seat(license, "a").state.client);
+    EXPECT_EQ(ended[0].lease_expires_at, kNow + 10);
+    EXPECT_EQ(ended[1].client_id, "b");
+    EXPECT_EQ(ended[1].license, license);
+    EXPECT_THAT(tx.reclaim(std::vector{license}, kNow + 20), IsEmpty());
+    EXPECT_EQ(tx.next_lease_end(license), kNow + 30);
+  });
+  EXPECT_EQ(row_of(1).state.seats_held, 2U);
+  EXPECT_EQ(row_of(1).state.next_lease_end, kNow + 30);
+  EXPECT_FALSE(reader_->client(id_of('l', 1), "a")->activation.held);
+  EXPECT_EQ(reader_->client(id_of('l', 1), "a")->activation.lease_expires_at, kNow + 10);
+  EXPECT_TRUE(reader_->client(id_of('l', 1), "node-locked")->activation.held);
+  EXPECT_EQ(row_of(2).state.seats_held, 1U);
+  store_->write([&](store::Tx& tx) {
+    EXPECT_THAT(tx.reclaim(std::vector{license, row_of(2).row}, kNever - 1), SizeIs(2));
+    EXPECT_EQ(tx.next_lease_end(license), kNever);
+  });
+  EXPECT_EQ(row_of(1).state.seats_held, 1U);
+  EXPECT_EQ(row_of(1).state.next_lease_end, kNever);
+}
+
+TEST_P(StoreConformance, a_renewed_lease_ends_later) {
+  make_licenses(1);
+  give_seat(1, "a", kNow + 10);
+  store::Changes changes;
+  changes.activations.push_back(held_seat(row_of(1).row, "a", kNow + 100));
+  apply(changes);
+  store_->write([&](store::Tx& tx) {
+    EXPECT_THAT(tx.reclaim(std::vector{row_of(1).row}, kNow + 50), IsEmpty());
+    EXPECT_EQ(tx.next_lease_end(row_of(1).row), kNow + 100);
+  });
+}
+
+TEST_P(StoreConformance, a_reader_does_not_count_ended_leases) {
+  make_licenses(1);
+  give_seat(1, "a", kNow + 10);
+  give_seat(1, "b", kNow + 20);
+  struct Case {
+    store::UnixSeconds now;
+    std::uint32_t seats;
+    store::UnixSeconds next_end;
+  };
+  for (const Case& expected : {Case{kNow, 2, kNow + 10}, Case{kNow + 9, 2, kNow + 10}, Case{kNow + 10, 1, kNow + 20},
+                               Case{kNow + 19, 1, kNow + 20}, Case{kNow + 20, 0, kNever}}) {
+    const auto view = reader_->license(by_id(1), "a", expected.now).value();
+    EXPECT_EQ(view.license.state.seats_held, expected.seats) << expected.now - kNow;
+    EXPECT_EQ(view.license.state.next_lease_end, expected.next_end) << expected.now - kNow;
+    EXPECT_TRUE(view.activation->held);  // as it is in the row
+    EXPECT_EQ(view.activation->lease_expires_at, kNow + 10);
+    EXPECT_EQ(reader_->license_details(by_id(1), expected.now)->license.state.seats_held, expected.seats);
+    EXPECT_EQ(reader_->licenses({}, 0, 9, expected.now).front().license.state.seats_held, expected.seats);
+  }
+}
+
+store::UsageUpdate usage(store::Row license, std::int64_t total, const std::string& key, store::UnixSeconds at) {
+  return {.license = license,
+          .metric = "calls",
+          .period_start = kNow,
+          .total = total,
+          .idempotency_key = key,
+          .key = {id_of('r', static_cast<std::uint64_t>(total)), id_of('s', 1), "answer " + std::to_string(total), at}};
+}
+
+store::UsageState usage_state(store::Store& store, store::Row license, std::string_view key) {
+  store::UsageState state;
+  store.write([&](store::Tx& tx) {
+    state = tx.usage(std::vector<store::UsageQuery>{{license, "calls", kNow, key}}).front();
+  });
+  return state;
+}
+
+TEST_P(StoreConformance, usage_is_counted_and_keys_are_remembered) {
+  make_licenses(1);
+  const store::Row license = row_of(1).row;
+  EXPECT_EQ(usage_state(*store_, license, "one").total, 0);
+  store::Changes changes;
+  changes.usage = {usage(license, 5, "one", kNow), usage(license, 8, "two", kNow), usage(license, 9, "", kNow)};
+  apply(changes);
+  const auto state = usage_state(*store_, license, "one");
+  EXPECT_EQ(state.total, 9);
+  ASSERT_TRUE(state.earlier);
+  EXPECT_EQ(state.earlier->request, id_of('r', 5));
+  EXPECT_EQ(state.earlier->signature, id_of('s', 1));
+  EXPECT_EQ(state.earlier->answer, "answer 5");
+  EXPECT_EQ(state.earlier->created_at, kNow);
+  EXPECT_FALSE(usage_state(*store_, license, "three").earlier);
+  EXPECT_FALSE(usage_state(*store_, license, "").earlier);
+  EXPECT_FALSE(usage_state(*store_, license + 1, "one").earlier);
+  store_->write([&](store::Tx& tx) {
+    const std::vector<store::UsageQuery> others{{license, "other", kNow, "one"}, {license, "calls", kNow + 1, ""}};
+    EXPECT_EQ(tx.usage(others)[0].total, 0);
+    EXPECT_EQ(tx.usage(others)[1].total, 0);
+  });
+  changes.usage = {usage(license, 20, "one", kNow + 90'000)};  // the caller says that the old one has expired
+  apply(changes);
+  EXPECT_EQ(usage_state(*store_, license, "one").earlier->answer, "answer 20");
+}
+
+TEST_P(StoreConformance, usage_keys_live_a_day) {
+  make_licenses(1);
+  const store::Row license = row_of(1).row;
+  store::Changes changes;
+  for (int i = 0; i < 20; ++i) changes.usage.push_back(usage(license, i, "old-" + std::to_string(i), kNow));
+  apply(changes);
+  changes.usage = {usage(license, 30, "young", kNow + 86'400)};
+  apply(changes);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(usage_state(*store_, license, "old-" + std::to_string(i)).earlier) << i;
+  for (int round = 0; round < 3; ++round) {
+    changes.usage = {usage(license, 40, "new", kNow + 86'401)};
+    apply(changes);
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(usage_state(*store_, license, "old-" + std::to_string(i)).earlier) << i;
+  EXPECT_TRUE(usage_state(*store_, license, "young").earlier);
+  EXPECT_EQ(usage_state(*store_, license, "").total, 40);
+}
+
+std::vector<std::string> keys_of(const std::vector<store::LicenseDetails>& page) {
+  std::vector<std::string> keys;
+  for (const auto& details : page) keys.push_back(details.key);
+  return keys;
+}
+
+TEST_P(StoreConformance, pages_of_licenses_newest_first) {
+  make_licenses(6);
+  auto page = reader_->licenses({}, 0, 4, kNow);
+  EXPECT_THAT(keys_of(page), ElementsAre("KEY-6", "KEY-5", "KEY-4", "KEY-3"));
+  page = reader_->licenses({}, page.back().license.row, 4, kNow);
+  EXPECT_THAT(keys_of(page), ElementsAre("KEY-2", "KEY-1"));
+  EXPECT_THAT(reader_->licenses({}, page.back().license.row, 4, kNow), IsEmpty());
+}
+
+TEST_P(StoreConformance, filters_of_licenses) {
+  using Status = licensing::LicenseStatus;
+  make_licenses(6);
+  const store::Row other = make_policy("other");
+  const store::Row floating = policy_;
+  store_->write([&](store::Tx& tx) {
+    tx.insert_licenses(std::vector{new_license(7, other), new_license(8, other)});
+    store::Changes changes;
+    changes.licenses.push_back({tx.lock(std::vector{by_id(3)})[0]->row, {.status = Status::suspended}});
+    changes.licenses.push_back({tx.lock(std::vector{by_id(8)})[0]->row, {.status = Status::suspended}});
+    changes.licenses.push_back({tx.lock(std::vector{by_id(4)})[0]->row, {.status = Status::revoked}});
+    tx.apply(changes);
+  });
+  const auto policies = reader_->policies();
+  const store::Row product = policies.back().product;
+  struct Case {
+    store::LicenseFilter filter;
+    std::vector<std::string> keys;
+  };
+  const std::vector<Case> cases{
+      {{.product = product, .policy = 0, .status = {}, .holder = ""}, {"KEY-8", "KEY-7"}},
+      {{.product = 0, .policy = other, .status = {}, .holder = ""}, {"KEY-8", "KEY-7"}},
+      {{.product = product, .policy = floating, .status = {}, .holder = ""}, {}},
+      {{.product = product + 1, .policy = 0, .status = {}, .holder = ""}, {}},
+      {{.product = 0, .policy = 0, .status = Status::suspended, .holder = ""}, {"KEY-8", "KEY-3"}},
+      {{.product = product, .policy = 0, .status = Status::suspended, .holder = ""}, {"KEY-8"}},
+      {{.product = product, .policy = 0, .status = Status::active, .holder = ""}, {"KEY-7"}},
+      {{.product = 0, .policy = floating, .status = Status::suspended, .holder = ""}, {"KEY-3"}},
+      {{.product = 0, .policy = floating, .status = Status::active, .holder = "odd"}, {"KEY-5", "KEY-1"}},
+      {{.product = 0, .policy = 0, .status = Status::revoked, .holder = "even"}, {"KEY-4"}},
+      {{.product = 0, .policy = 0, .status = Status::active, .holder = ""},
+       {"KEY-7", "KEY-6", "KEY-5", "KEY-2", "KEY-1"}},
+      {{.product = product, .policy = 0, .status = {}, .holder = "odd"}, {"KEY-7"}},
+      {{.product = 0, .policy = 0, .status = {}, .holder = "nobody"}, {}},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    EXPECT_EQ(keys_of(reader_->licenses(cases[i].filter, 0, 100, kNow)), cases[i].keys) << "case " << i;
+    const auto first = keys_of(reader_->licenses(cases[i].filter, 0, 1, kNow));
+    EXPECT_EQ(first.size(), std::min<std::size_t>(1, cases[i].keys.size())) << "case " << i;
+    if (!first.empty()) {
+      EXPECT_EQ(first.front(), cases[i].keys.front()) << "case " << i;
+    }
+  }
+}
+
+TEST_P(StoreConformance, pages_of_clients) {
+  make_licenses(2);
+  for (const char* client : {"c", "a", "b"}) give_seat(1, client);
+  give_seat(2, "z");
+  const store::Row license = row_of(1).row;
+  auto page = reader_->clients(license, "", 2);
+  ASSERT_THAT(page, SizeIs(2));
+  EXPECT_EQ(page[0].client_id, "a");
+  EXPECT_EQ(page[1].client_id, "b");
+  page = reader_->clients(license, "b", 2);
+  ASSERT_THAT(page, SizeIs(1));
+  EXPECT_EQ(page[0].client_id, "c");
+  EXPECT_EQ(page[0].license_id, id_of('l', 1));
+}
+
+TEST_P(StoreConformance, events_by_sequence_subject_and_action) {
+  store::Changes changes;
+  changes.events = {event("seat.granted", "lic_1"), event("seat.refused", "lic_2"), event("license.issued", "lic_1")};
+  apply(changes);
+  apply(changes);
+  const auto sequences = [&](std::int64_t after, const char* subject, const char* action, std::size_t limit) {
+    std::vector<std::int64_t> found;
+    for (const auto& stored : reader_->events({.after = after, .subject = subject, .action = action}, limit)) {
+      found.push_back(stored.sequence);
+    }
+    return found;
+  };
+  EXPECT_THAT(sequences(0, "", "", 100), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(sequences(2, "", "", 2), ElementsAre(3, 4));
+  EXPECT_THAT(sequences(0, "lic_1", "", 100), ElementsAre(1, 3, 4, 6));
+  EXPECT_THAT(sequences(3, "lic_1", "", 100), ElementsAre(4, 6));
+  EXPECT_THAT(sequences(0, "", "seat.", 100), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(sequences(0, "lic_1", "seat.", 100), ElementsAre(1, 4));
+  EXPECT_THAT(sequences(0, "", "seat_", 100), IsEmpty());
+  const auto stored = reader_->events({}, 1).front();
+  EXPECT_EQ(stored.event.actor, "system");
+  EXPECT_EQ(stored.event.request_id, "req_1");
+  EXPECT_EQ(stored.event.detail, "{}");
+  EXPECT_EQ(stored.event.at, kNow);
+  EXPECT_THAT(stored.hash, SizeIs(64));
+  EXPECT_EQ(reader_->audit_head().hash, reader_->events({.after = 5, .subject = {}, .action = {}}, 1).front().hash);
+  EXPECT_EQ(chain_fault(), "");
+}
+
+TEST_P(StoreConformance, api_keys) {
+  make_licenses(1);
+  store::ApiKey key{.id = id_of('a', 1),
+                    .name = "ci",
+                    .secret_hash = std::string("\0binary\xff", 8) + std::string(24, 'h'),
+                    .scopes = "license:validate license:read",
+                    .product = reader_->products().front().row,
+                    .require_signature = true,
+                    .created_at = kNow,
+                    .expires_at = kNow + 5,
+                    .revoked_at = 0};
+  store::ApiKey any = key;
+  any.id = id_of('a', 2);
+  any.product = 0;
+  any.expires_at = kNever;
+  store_->write([&](store::Tx& tx) {
+    tx.insert_api_key(key);
+    tx.insert_api_key(any);
+  });
+  const auto found = reader_->api_key(key.id).value();
+  EXPECT_EQ(found.name, key.name);
+  EXPECT_EQ(found.secret_hash, key.secret_hash);
+  EXPECT_EQ(found.scopes, key.scopes);
+  EXPECT_EQ(found.product, key.product);
+  EXPECT_TRUE(found.require_signature);
+  EXPECT_EQ(found.created_at, kNow);
+  EXPECT_EQ(found.expires_at, kNow + 5);
+  EXPECT_EQ(found.revoked_at, 0);
+  EXPECT_EQ(reader_->api_key(any.id)->product, 0);
+  EXPECT_EQ(reader_->api_key(any.id)->expires_at, kNever);
+  EXPECT_FALSE(reader_->api_key(id_of('a', 3)));
+  std::vector<bool> revoked;
+  store_->write([&](store::Tx& tx) {
+    for (const std::uint64_t number : {1, 1, 3}) revoked.push_back(tx.revoke_api_key(id_of('a', number), kNow + 2));
+  });
+  EXPECT_THAT(revoked, ElementsAre(true, false, false));
+  EXPECT_EQ(reader_->api_key(key.id)->revoked_at, kNow + 2);
+  EXPECT_THAT(reader_->api_keys(), SizeIs(2));
+  EXPECT_EQ(kind_of([&] { store_->write([&](store::Tx& tx) { tx.insert_api_key(key); }); }),
+            StoreError::Kind::unique_violation);
+}
+
+TEST_P(StoreConformance, products_and_policies) {
+  const store::Row policy = make_policy("floating");
+  const auto product = reader_->products().front();
+  EXPECT_EQ(product.name, "product-floating");
+  EXPECT_EQ(product.settings, "{}");
+  EXPECT_EQ(product.created_at, kNow);
+  store_->write([&](store::Tx& tx) { tx.update_product_settings(product.row, "{\"x\":1}"); });
+  EXPECT_EQ(reader_->products().front().settings, "{\"x\":1}");
+  const auto policies = reader_->policies();
+  ASSERT_THAT(policies, SizeIs(1));
+  EXPECT_EQ(policies[0].row, policy);
+  EXPECT_EQ(policies[0].product, product.row);
+  EXPECT_EQ(policies[0].name, "floating");
+  EXPECT_EQ(policies[0].terms, "{\"max_clients\":10}");
+  EXPECT_THROW(store_->write([&](store::Tx& tx) { tx.update_product_settings(product.row + 1, "{}"); }), StoreError);
+}
+
+TEST_P(StoreConformance, totals_are_exact) {
+  EXPECT_EQ(reader_->totals().licenses, 0);
+  EXPECT_EQ(reader_->totals().events, 0);
+  make_licenses(3);
+  give_seat(1, "a");
+  give_seat(1, "b");
+  give_seat(2, "a");
+  store::Changes changes;
+  changes.licenses.push_back({row_of(3).row, {.status = licensing::LicenseStatus::revoked}});
+  changes.events = {event("x"), event("y")};
+  apply(changes);
+  const auto totals = reader_->totals();
+  EXPECT_EQ(totals.licenses, 3);
+  EXPECT_EQ(totals.active_licenses, 2);
+  EXPECT_EQ(totals.seats_held, 3);
+  EXPECT_EQ(totals.events, 2);
+  EXPECT_NO_THROW(reader_->ping());
+}
+
+TEST_P(StoreConformance, everything_is_there_after_reopening) {
+  make_licenses(1);
+  give_seat(1, "a", kNow + 10);
+  store::Changes changes;
+  changes.events = {event("x")};
+  changes.usage = {usage(row_of(1).row, 5, "one", kNow)};
+  apply(changes);
+  const auto digest_key = store_->digest_key();
+  const auto license = row_of(1);
+  EXPECT_NE(digest_key, decltype(digest_key){});
+  reopen();
+  EXPECT_EQ(store_->digest_key(), digest_key);
+  EXPECT_EQ(row_of(1).state, license.state);
+  EXPECT_EQ(row_of(1).row, license.row);
+  EXPECT_TRUE(reader_->client(id_of('l', 1), "a")->activation.held);
+  EXPECT_EQ(usage_state(*store_, license.row, "one").earlier->answer, "answer 5");
+  apply(changes);
+  EXPECT_EQ(reader_->audit_head().sequence, 2);
+  EXPECT_EQ(chain_fault(), "");
+}
+
+}  // namespace
+}  // namespace lictor::test

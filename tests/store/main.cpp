@@ -1,0 +1,13 @@
+#include <gtest/gtest.h>
+
+#include "crypto/crypto.h"
+#include "store/kill_child.h"
+
+int main(int argc, char** argv) {
+  lictor::crypto::initialize();
+  if (const auto path = lictor::test::killed_child_database(argc, argv)) {
+    return lictor::test::write_until_killed(*path);
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
