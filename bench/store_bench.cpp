@@ -100,7 +100,8 @@ void activate(store::Store& store, const std::vector<store::LicenseRef>& refs, s
       const bool same = i > 0 && licenses[i]->row == first->row;
       if (!same) changes.licenses.push_back({licenses[i]->row, licenses[i]->state});
       ++changes.licenses.back().state.seats_held;
-      store::ActivationUpdate update{.license = licenses[i]->row, .client_id = names[i], .state = {}, .last_seen_at = kNow};
+      store::ActivationUpdate update{
+          .license = licenses[i]->row, .client_id = names[i], .state = {}, .last_seen_at = kNow};
       update.state.client = crypto::random_id();
       update.state.held = true;
       update.state.activated_at = kNow;

@@ -18,10 +18,12 @@ std::string read_scopes(DocumentReader& reader) {
   }
   for (const auto& scope : *array) {
     if (!scope.is_string()) return reader.fault("scopes", "must hold nothing but strings"), scopes;
-    scopes += (scopes.empty() ? "" : " ") + std::string(scope.get_string());
+    const std::string name(scope.get_string());
+    const auto parsed = auth::parse_scopes(name);
+    if (!parsed) reader.fault(parsed.problem());
+    if (name.find(' ') != std::string::npos) reader.fault("scopes", "must hold one scope in each string");
+    scopes += (scopes.empty() ? "" : " ") + name;
   }
-  const auto parsed = auth::parse_scopes(scopes);
-  if (!parsed) reader.fault(parsed.problem());
   return scopes;
 }
 
@@ -42,6 +44,9 @@ std::optional<RequestFault> read_key(const App& app, const json::object& documen
     const auto product = app.catalog.product(*name);
     if (!product) reader.fault("product", "'" + *name + "' is not known");
     if (product) key.product = product->stored.row;
+    if (key.scopes.find("admin:") != std::string::npos) {
+      reader.fault("product", "can't limit a key with an admin scope: administration is of the whole server");
+    }
   }
   key.expires_at = reader.integer("expires_at", 1, 253402300799).value_or(licensing::kNever);
   key.require_signature = reader.boolean("require_signature").value_or(false);

@@ -127,7 +127,7 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
   Answer answer;
   answer.now = now;
   answer.license_id = state.view.id;
-  answer.terms = state.view.terms;
+  answer.terms = std::move(state.view.terms);  // the thread keeps none: it may outlive the catalog
   const std::string_view client_id = request.client_id.value_or(std::string_view());
   if (const auto refusal = service::refuse_access(*answer.terms->product, subject.access)) return call.fail(*refusal);
   const licensing::Validate command{request.client_id.has_value(), request.fingerprint ? &*request.fingerprint : nullptr,
@@ -194,6 +194,7 @@ void validate(Call& call, Loaded* loaded) {
     if (!loaded->view) return call.fail(service::unknown_license(subject->access));
     use(state.view, *loaded);
   } else if (!find_cached(call.app(), subject->ref, state, now)) {
+    state.view.terms = {};
     const auto read = [&app = call.app(), ref = subject->ref, client = std::optional<std::string>(client_id)](
                           store::Reader& reader) -> ReadCall::Reply {
       auto found = std::make_shared<Loaded>(load(app, reader, ref, client));
@@ -279,7 +280,8 @@ void handle_usage(Call& call) {
   service::UsageInput input{request.client_id.has_value(), std::string(request.metric), request.quantity,
                             std::string(request.idempotency_key), {}, {}};
   const crypto::Prf& digest = call.app().key_digest;
-  input.request = digest("usage:" + input.metric + ":" + std::to_string(input.quantity) + ":" + job->client_id);
+  // Neither a number nor a metric holds a space, so no other members give the same text.
+  input.request = digest("usage " + std::to_string(input.quantity) + " " + input.metric + " " + job->client_id);
   if (subject->access.is_signed) {
     input.signature = digest({reinterpret_cast<const char*>(subject->mac.data()), subject->mac.size()});
   }

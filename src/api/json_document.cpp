@@ -36,8 +36,9 @@ struct DuplicateFinder {
   bool on_key_part(Text part, std::size_t, Error&) { return name.append(part.data(), part.size()), true; }
   bool on_key(Text last, std::size_t, Error& error) {
     name.append(last.data(), last.size());
-    if (!open.back().insert(std::exchange(name, {})).second) {
-      duplicate = std::string(last.data(), last.size());
+    const auto [it, is_new] = open.back().insert(std::exchange(name, {}));
+    if (!is_new) {
+      duplicate = *it;
       error = json::error::syntax;
       return false;
     }
@@ -125,7 +126,8 @@ void DocumentReader::fault(std::string_view field, std::string message) {
 }
 
 void DocumentReader::fault(const std::optional<base::Problem>& problem) {
-  if (problem) fault(problem->field, problem->message);
+  if (!problem || fault_) return;
+  fault_ = RequestFault{problem->unknown_field ? Code::unknown_field : Code::bad_request, problem->field, problem->message};
 }
 
 std::optional<RequestFault> DocumentReader::finish() {

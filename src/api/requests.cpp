@@ -171,6 +171,9 @@ std::variant<Fingerprint, RequestFault> FingerprintReader::read(const JsonBody& 
     if (component.kind != JsonKind::string || component.text.size() > kMaxFingerprint) {
       return fingerprint_fault(component.name, "must be a string of at most 512 bytes");
     }
+    if (base::has_control_characters(component.text)) {
+      return fingerprint_fault(component.name, "must not hold control characters");
+    }
     if (is_shared(component.text)) continue;  // a missing component
     fingerprint.mask = static_cast<licensing::ComponentMask>(fingerprint.mask | licensing::bit_of(*known));
     fingerprint.tags[static_cast<std::size_t>(*known)] = digest(component.name, component.text);
@@ -194,7 +197,7 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
 
 std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints,
                                          ValidateRequest& out) {
-  constexpr std::size_t kMaxFeatures = 64;
+  constexpr std::size_t kMaxFeatures = 64, kMaxFeature = 64;
   BodyReader reader(body);
   read_basics(reader, out, true);
   out.client_id = reader.text("client_id", kMaxClientId);
@@ -206,6 +209,8 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   if (const JsonMember* features = reader.take("features", JsonKind::array)) {
     for (const JsonMember& feature : body.children(*features)) {
       if (feature.kind != JsonKind::string) reader.fault("features", "must hold nothing but strings");
+      if (feature.text.size() > kMaxFeature) reader.fault("features", "must hold names of at most 64 bytes");
+      if (base::has_control_characters(feature.text)) reader.fault("features", "must not hold control characters");
       out.features.push_back(feature.text);
     }
     if (out.features.size() > kMaxFeatures) reader.fault("features", "must hold at most 64 names");

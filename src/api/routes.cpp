@@ -129,6 +129,9 @@ bool authenticate(Call& call) {
   call.caller = call.app().api_keys.find(call.io_thread(), key, call.app().clock.now());
   if (call.caller == nullptr) return call.fail(Code::unauthenticated), false;
   if (!auth::grants(call.caller->scopes, route.scope)) return call.fail(Code::forbidden), false;
+  // Administration is of the whole server: a key that is limited to one product must not see or change the others.
+  const bool administers = route.scope == Scope::admin_read || route.scope == Scope::admin_write;
+  if (administers && call.caller->product != 0) return call.fail(Code::forbidden), false;
   return true;
 }
 

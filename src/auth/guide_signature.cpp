@@ -15,10 +15,12 @@ bool shifts_borders(std::string_view text) noexcept {
   });
 }
 
-std::optional<std::vector<std::uint8_t>> decode(std::string_view signature) {
-  auto bytes = signature.size() == 64 ? base::from_hex(signature) : base::from_base64(signature);
-  if (bytes && bytes->size() != sizeof(crypto::Sha256)) bytes.reset();
-  return bytes;
+bool decode(std::string_view signature, crypto::Sha256& out) {
+  if (signature.size() == 2 * out.size()) return base::decode_hex(signature, out);
+  const auto bytes = base::from_base64(signature);
+  if (!bytes || bytes->size() != out.size()) return false;
+  std::ranges::copy(*bytes, out.begin());
+  return true;
 }
 
 }  // namespace
@@ -33,10 +35,10 @@ SignatureVerdict verify_guide_signature(std::span<SignedMember> members, std::st
     if (!text.empty()) text += '&';
     text.append(member.name).append("=").append(member.text);
   }
-  const auto presented = decode(signature);
-  if (!presented) return SignatureVerdict::invalid;
+  crypto::Sha256 presented;
+  if (!decode(signature, presented)) return SignatureVerdict::invalid;
   mac = hmac(text);
-  return crypto::equal_constant_time(mac, *presented) ? SignatureVerdict::valid : SignatureVerdict::invalid;
+  return crypto::equal_constant_time(mac, presented) ? SignatureVerdict::valid : SignatureVerdict::invalid;
 }
 
 bool is_fresh(std::int64_t timestamp, std::int64_t now) noexcept {

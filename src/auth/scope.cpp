@@ -6,6 +6,7 @@ namespace lictor::auth {
 
 base::Result<ScopeSet> parse_scopes(std::string_view names) {
   ScopeSet set = 0;
+  if (names.ends_with(' ')) return base::Problem{"scopes", "must be separated by single spaces"};
   while (!names.empty()) {
     const std::string_view name = names.substr(0, names.find(' '));
     names.remove_prefix(std::min(names.size(), name.size() + 1));

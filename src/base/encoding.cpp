@@ -18,12 +18,16 @@ constexpr std::array<std::int8_t, 256> make_base32_values() {
 }
 constexpr auto kBase32Values = make_base32_values();
 
-int hex_value(char digit) noexcept {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-  return -1;
+constexpr std::array<std::int8_t, 256> make_hex_values() {
+  std::array<std::int8_t, 256> values{};
+  for (auto& value : values) value = -1;
+  for (int i = 0; i < 16; ++i) {
+    values[static_cast<unsigned char>("0123456789abcdef"[i])] = static_cast<std::int8_t>(i);
+    values[static_cast<unsigned char>("0123456789ABCDEF"[i])] = static_cast<std::int8_t>(i);
+  }
+  return values;
 }
+constexpr auto kHexValues = make_hex_values();
 
 int base64_value(char digit) noexcept {
   if (digit >= 'A' && digit <= 'Z') return digit - 'A';
@@ -72,15 +76,21 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
-std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::vector<std::uint8_t> bytes(text.size() / 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const int high = hex_value(text[2 * i]);
-    const int low = hex_value(text[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+bool decode_hex(std::string_view text, std::span<std::uint8_t> out) noexcept {
+  if (text.size() != 2 * out.size()) return false;
+  int bad = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const int high = kHexValues[static_cast<unsigned char>(text[2 * i])];
+    const int low = kHexValues[static_cast<unsigned char>(text[2 * i + 1])];
+    bad |= high | low;  // negative when either is
+    out[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
+  return bad >= 0;
+}
+
+std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
+  std::vector<std::uint8_t> bytes(text.size() / 2);
+  if (!decode_hex(text, bytes)) return std::nullopt;
   return bytes;
 }
 
@@ -156,6 +166,9 @@ bool is_valid_utf8(std::string_view text) noexcept {
 }
 
 bool has_control_characters(std::string_view utf8) noexcept {
+  unsigned unusual = 0;  // no early way out, so that the loop is vectorised: nearly every text is plain ASCII
+  for (const char c : utf8) unusual |= static_cast<unsigned>(static_cast<unsigned char>(c - 0x20) >= 0x5F);
+  if (unusual == 0) return false;
   char32_t code = 0;
   while (!utf8.empty()) {
     const std::size_t length = read_code_point(utf8, code);

@@ -16,6 +16,8 @@ inline constexpr std::string_view kBase32Digits = "0123456789ABCDEFGHJKMNPQRSTVW
 int base32_value(char digit) noexcept;
 
 std::string to_hex(std::span<const std::uint8_t> bytes);
+// Into exactly out.size() bytes; false when the text is no hexadecimal of that length.
+[[nodiscard]] bool decode_hex(std::string_view text, std::span<std::uint8_t> out) noexcept;
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 // Standard alphabet; padding may be missing, anything else that is not canonical is refused.
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);

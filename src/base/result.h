@@ -11,6 +11,7 @@ namespace lictor::base {
 struct Problem {
   std::string field;    // the member, option or column at fault; empty when it is the whole
   std::string message;  // what is wrong and what is allowed
+  bool unknown_field = false;  // there is no field of that name
 };
 
 template <class T>

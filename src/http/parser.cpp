@@ -13,6 +13,10 @@ using boost::beast::string_view;
 
 namespace {
 
+// "0", CRLF, CRLF: what is still to be read of a chunked body is never less. With less Beast 1.81 would come upon an
+// assertion of its own when the first chunk is the last.
+constexpr std::size_t kSmallestRestOfChunks = 5;
+
 std::string_view to_std(string_view text) noexcept { return {text.data(), text.size()}; }
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -336,6 +340,7 @@ Progress RequestParser::parse_body(char* data, std::size_t& size, std::size_t li
 }
 
 Progress RequestParser::parse_chunks(char* data, std::size_t& size, std::size_t limit) {
+  if (size - header_bytes_ - body_bytes_ < kSmallestRestOfChunks) return Progress::need_more;
   if (!chunks_) chunks_ = std::make_unique<ChunkReader>(limits_, limit);
   char* const raw = data + header_bytes_ + body_bytes_;
   const std::size_t raw_bytes = size - header_bytes_ - body_bytes_;

@@ -1,8 +1,11 @@
 // The carrier of sessions: sockets, threads and timers, with Asio. The only unit that includes Asio's sockets; another
 // transport would replace this file and leave session, parser and message as they are.
+#if defined(__SANITIZE_THREAD__)
+#define BOOST_ASIO_DISABLE_FENCED_BLOCK  // TSan knows no fences; there is one thread to each io_context anyway
+#endif
+
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -24,6 +27,7 @@
 
 #include "http/deadlines.h"
 #include "http/listener.h"
+#include "http/peer_name.h"
 #include "http/session.h"
 
 namespace lictor::http {
@@ -55,26 +59,6 @@ struct Counters {
   std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, protocol_errors{0}, lingering_refused{0};
 };
 
-// The numeric address; IPv4 in the IPv4 way also when it came in over an IPv6 socket.
-class PeerName {
- public:
-  explicit PeerName(const sockaddr_storage& address) noexcept {
-    const auto* v4 = &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr;
-    const auto* const v6 = &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
-    const bool mapped = address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6);
-    if (mapped) v4 = reinterpret_cast<const in_addr*>(v6->s6_addr + 12);
-    if (address.ss_family == AF_INET || mapped) {
-      ::inet_ntop(AF_INET, v4, text_.data(), INET6_ADDRSTRLEN);
-    } else {
-      ::inet_ntop(AF_INET6, v6, text_.data(), INET6_ADDRSTRLEN);
-    }
-  }
-  std::string_view view() const noexcept { return text_.data(); }
-
- private:
-  std::array<char, INET6_ADDRSTRLEN> text_{};
-};
-
 class IoThread;
 
 // A session and its socket. Destroys itself when the socket is closed, Asio holds none of its handlers, and no Deferred
@@ -91,15 +75,6 @@ class Connection final : public Session, public Deadlines::Node {
   void drop();  // closes at once
 
  private:
-  struct ReadDone {
-    Connection* connection;
-    void operator()(const error_code& error, std::size_t bytes) const { connection->on_read(error, bytes); }
-  };
-  struct Writable {
-    Connection* connection;
-    void operator()(const error_code& error) const { connection->on_writable(error); }
-  };
-
   void on_read(const error_code& error, std::size_t bytes);
   void on_writable(const error_code& error);
   void settle();
@@ -107,6 +82,8 @@ class Connection final : public Session, public Deadlines::Node {
   std::size_t send(std::string_view bytes);
   void read();
   void linger();
+  void read_into(std::span<char> space);
+  void await_writable();
   void set_deadline(TimePoint deadline);
   void close();
   void destroy_if_done();
@@ -228,10 +205,7 @@ void Connection::flush() {
   if (!closed_ && unsent_.empty()) rest.remove_prefix(send(rest));
   if (!closed_ && !rest.empty()) {
     unsent_.append(rest);
-    if (!awaiting_write_) {
-      awaiting_write_ = true;
-      socket_.async_wait(Socket::wait_write, Writable{this});
-    }
+    if (!awaiting_write_) await_writable();
   }
   output.clear();
   if (output.capacity() > kKeptOutputBytes) output.release();
@@ -252,8 +226,7 @@ void Connection::on_writable(const error_code& error) {
   if (closed_) return destroy_if_done();
   if (unsent_begin_ < unsent_.size()) {
     set_deadline(thread_.context_.now + thread_.options_.write_timeout);
-    awaiting_write_ = true;
-    return socket_.async_wait(Socket::wait_write, Writable{this});
+    return await_writable();
   }
   unsent_.release();
   unsent_begin_ = 0;
@@ -261,11 +234,19 @@ void Connection::on_writable(const error_code& error) {
   destroy_if_done();
 }
 
+void Connection::await_writable() {
+  awaiting_write_ = true;
+  socket_.async_wait(Socket::wait_write, [this](const error_code& error) { on_writable(error); });
+}
+
 void Connection::read() {
-  if (reading_) return;
+  if (!reading_) read_into(input_space());
+}
+
+void Connection::read_into(std::span<char> space) {
   reading_ = true;
-  const std::span<char> space = input_space();
-  socket_.async_read_some(asio::buffer(space.data(), space.size()), ReadDone{this});
+  socket_.async_read_some(asio::buffer(space.data(), space.size()),
+                          [this](const error_code& error, std::size_t bytes) { on_read(error, bytes); });
 }
 
 // RFC 9112, section 9.6: closing at once, with input unread, could destroy the answer on its way.
@@ -275,9 +256,7 @@ void Connection::linger() {
     ::shutdown(socket_.native_handle(), SHUT_WR);
     set_deadline(thread_.context_.now + kLingerTimeout);
   }
-  if (reading_) return;
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(thread_.discarded_), ReadDone{this});
+  if (!reading_) read_into(thread_.discarded_);
 }
 
 void Connection::deliver(Mail& mail) {

@@ -112,7 +112,7 @@ void Session::resume(Mail& mail) {
   } catch (...) {  // as above
   }
   end_of_call();
-  proceed();
+  backlog_ = phase_ == Phase::idle;  // there may be more in the pipeline
 }
 
 void Session::end_of_call() {

@@ -52,7 +52,7 @@ class Session : public Exchange {
   std::span<char> input_space();
   // So many bytes were put there. Handles every request that is complete, unless too much output gathers.
   void receive(std::size_t bytes);
-  // There is input left that receive() did not handle; call proceed() when the output is sent.
+  // There may be input left that was not handled; call proceed() when the output is sent.
   bool has_backlog() const noexcept { return backlog_; }
   void proceed();
 

@@ -197,6 +197,12 @@ void Cache::put_license(const store::LicenseRow& license, const TermsHandle& ter
 void Cache::insert_key(const base::Digest& digest, std::uint32_t packed) {
   KeyShard& shard = *keys_[shard_of(digest)];
   const std::lock_guard lock(shard.mutex);
+  {
+    // The record may have been evicted since it was put, and its key erased: then nobody would erase this entry.
+    const LicenseShard& owner = *licenses_[packed % kShards];
+    const std::lock_guard owner_lock(owner.mutex);
+    if (owner.records[packed >> kShardBits].key_digest != digest) return;
+  }
   const auto is_this = [packed](std::uint32_t candidate) { return candidate == packed; };
   if (shard.by_key.find(hash_of(digest), is_this) == kNone) shard.by_key.insert(hash_of(digest), packed);
 }

@@ -207,7 +207,7 @@ std::optional<Problem> apply_terms(const json::object& document, std::string_vie
   for (const auto& member : document) {
     const std::string field = std::string(where) + "." + std::string(member.key());
     const auto* known = std::ranges::find(kTermsMembers, std::string_view(member.key()), &TermsMember::name);
-    if (known == std::end(kTermsMembers)) return Problem{field, "is no member of the terms"};
+    if (known == std::end(kTermsMembers)) return Problem{field, "is no member of the terms", true};
     if (const Fault fault = known->read(member.value(), terms)) return Problem{field, *fault};
   }
   return std::nullopt;
@@ -239,7 +239,8 @@ std::optional<Problem> apply_settings(const json::object& document, ProductSetti
         settings.release_names.emplace_back(release.key(), time);
       }
     }
-    if (fault) return Problem{field, *fault};
+    const bool known = field == "client_auth" || field == "require_signature" || field == "releases";
+    if (fault) return Problem{field, *fault, !known};
   }
   return std::nullopt;
 }

@@ -49,6 +49,13 @@ Explanation explain(int code, int system_error) {
   }
 }
 
+// Without the count of allocated bytes, which costs a process-wide mutex at each allocation. Too late (another user of
+// SQLite in this process came first) is no harm.
+void configure_library() {
+  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(once);
+}
+
 [[noreturn]] void throw_error(const std::string& path, int code, sqlite3* handle) {
   const int system_error = handle != nullptr ? sqlite3_system_errno(handle) : 0;
   const Explanation explanation = explain(code, system_error);
@@ -64,6 +71,7 @@ Explanation explain(int code, int system_error) {
 Connection::Connection(const std::string& path, Mode mode) : path_(path) {
   const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
                     SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
+  configure_library();
   const char* const vfs = mode == Mode::read_write ? joined_log_vfs() : nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs);
   try {

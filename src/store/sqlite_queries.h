@@ -117,9 +117,10 @@ inline constexpr Text kUsageKey =
 inline constexpr Text kReplaceUsageKey =
     "INSERT OR REPLACE INTO usage_keys (license, idempotency_key, request, signature, answer, created_at) "
     "VALUES (?, ?, ?, ?, ?, ?)";
-inline constexpr Text kForgetUsageKeys =
-    "DELETE FROM usage_keys WHERE (license, idempotency_key) IN "
-    "(SELECT license, idempotency_key FROM usage_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+// Read first and deleted one by one: as one statement SQLite would walk through all keys of the licenses concerned.
+inline constexpr Text kOldUsageKeys =
+    "SELECT license, idempotency_key FROM usage_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = ?1 AND idempotency_key = ?2";
 
 // Events.
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";

@@ -2,7 +2,8 @@
 //
 // Conventions: `row` numbers never leave the server; ids and digests are 16-byte blobs; times are Unix seconds; a time
 // that never comes (licensing::kNever) is NULL, which takes no space, drops out of min(), and makes `<=` false, so that
-// no query has to name it. "Not yet" is 0. Flags and enumerations have the values of licensing/license.h.
+// no query has to name it. "Not yet" is 0. Flags and enumerations have the values of licensing/license.h. Checks
+// compare (BETWEEN): SQLite builds a temporary table for each evaluation of `IN (…)`.
 #pragma once
 
 namespace lictor::store {
@@ -42,7 +43,7 @@ CREATE TABLE licenses (
   id BLOB NOT NULL CHECK (length(id) = 16),
   key_digest BLOB NOT NULL CHECK (length(key_digest) = 16),
   policy INTEGER NOT NULL REFERENCES policies (row),
-  status INTEGER NOT NULL CHECK (status IN (1, 2, 3)),
+  status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 3),
   issued_at INTEGER NOT NULL,
   starts_at INTEGER NOT NULL,
   expires_at INTEGER,
@@ -69,7 +70,7 @@ CREATE TABLE activations (
   license INTEGER NOT NULL REFERENCES licenses (row),
   client_id TEXT NOT NULL,
   client BLOB NOT NULL CHECK (length(client) = 16),
-  held INTEGER NOT NULL CHECK (held IN (0, 1)),
+  held INTEGER NOT NULL CHECK (held BETWEEN 0 AND 1),
   blocked INTEGER NOT NULL,
   over_limit INTEGER NOT NULL,
   activated_at INTEGER NOT NULL,

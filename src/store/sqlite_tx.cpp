@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "store/fingerprint_codec.h"
 #include "store/sqlite_queries.h"
@@ -12,7 +13,7 @@ namespace lictor::store {
 namespace {
 
 constexpr UnixSeconds kUsageKeySeconds = 24 * 3600;
-constexpr std::int64_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
+constexpr std::size_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
 
 }  // namespace
 
@@ -30,7 +31,8 @@ SqliteTx::Statements::Statements(Connection& connection)
       upsert_usage(connection, sql::kUpsertUsage),
       usage_key(connection, sql::kUsageKey),
       replace_usage_key(connection, sql::kReplaceUsageKey),
-      forget_usage_keys(connection, sql::kForgetUsageKeys),
+      old_usage_keys(connection, sql::kOldUsageKeys),
+      delete_usage_key(connection, sql::kDeleteUsageKey),
       insert_event(connection, sql::kInsertEvent),
       audit_head(connection, sql::kAuditHead),
       update_audit_head(connection, sql::kUpdateAuditHead) {}
@@ -138,8 +140,16 @@ void SqliteTx::store_usage(std::span<const UsageUpdate> updates) {
     statements_.replace_usage_key.run(update.license, update.idempotency_key, update.key.request, update.key.signature,
                                       update.key.answer, update.key.created_at);
   }
-  statements_.forget_usage_keys.run(newest - kUsageKeySeconds,
-                                    kForgottenKeysPerUsage * static_cast<std::int64_t>(updates.size()));
+  forget_usage_keys(newest - kUsageKeySeconds, kForgottenKeysPerUsage * updates.size());
+}
+
+void SqliteTx::forget_usage_keys(UnixSeconds before, std::size_t most) {
+  std::vector<std::pair<Row, std::string>> old;
+  {
+    auto rows = statements_.old_usage_keys.rows(before, most);
+    while (rows.next()) old.emplace_back(rows.number(0), rows.text(1));
+  }
+  for (const auto& [license, key] : old) statements_.delete_usage_key.run(license, key);
 }
 
 ChainLink SqliteTx::read_head() {

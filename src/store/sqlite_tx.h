@@ -35,7 +35,7 @@ class SqliteTx final : public Tx {
     Statement license_by_id, license_by_key, update_license;
     Statement activation, upsert_activation;
     Statement ended_leases, release_ended_leases, correct_seats, next_lease_end;
-    Statement usage_total, upsert_usage, usage_key, replace_usage_key, forget_usage_keys;
+    Statement usage_total, upsert_usage, usage_key, replace_usage_key, old_usage_keys, delete_usage_key;
     Statement insert_event, audit_head, update_audit_head;
   };
 
@@ -45,6 +45,7 @@ class SqliteTx final : public Tx {
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);
   void store_usage(std::span<const UsageUpdate> updates);
+  void forget_usage_keys(UnixSeconds before, std::size_t most);
   ChainLink read_head();
   void append_events(std::span<const Event> events);
 

@@ -24,6 +24,12 @@ inline std::string repeat(std::string_view text, std::size_t times) {
   return result;
 }
 
+// A literal that may contain NUL.
+template <std::size_t size>
+std::string with_nul(const char (&literal)[size]) {
+  return std::string(literal, size - 1);
+}
+
 // A request with this line and these further header lines.
 inline std::string with_line(std::string_view line, std::string_view headers = "") {
   return std::string(line) + "\r\nHost: localhost\r\n" + std::string(headers) + "\r\n";
@@ -57,7 +63,7 @@ inline void add_request_lines(std::vector<MalformedRequest>& rows) {
   add("method with a slash", "GET/ /health HTTP/1.1");
   add("method with a control character", "GE\x01T /health HTTP/1.1");
   add("method with a byte above ASCII", "G\xc3\x89T /health HTTP/1.1");
-  add("method with NUL", std::string("GE\0T /health HTTP/1.1", 21));
+  add("method with NUL", with_nul("GE\0T /health HTTP/1.1"));
   add("method in brackets", "(GET) /health HTTP/1.1");
   add("lower-case protocol", "GET /health http/1.1");
   add("wrong protocol", "GET /health HTTPS/1.1");
@@ -77,7 +83,7 @@ inline void add_request_lines(std::vector<MalformedRequest>& rows) {
   rows.push_back({"two empty lines first", "\r\n\r\n" + with_headers("")});
   rows.push_back({"a bare line feed first", "\n" + with_headers("")});
   rows.push_back({"a bare carriage return first", "\r" + with_headers("")});
-  rows.push_back({"TLS client hello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)});
+  rows.push_back({"TLS client hello", with_nul("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")});
   rows.push_back({"another protocol's banner", "SSH-2.0-OpenSSH_9.2\r\n"});
   rows.push_back({"PROXY protocol", "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n" + with_headers("")});
   rows.push_back({"only NUL bytes", std::string(64, '\0')});
@@ -91,7 +97,7 @@ inline void add_targets(std::vector<MalformedRequest>& rows) {
   add("asterisk", "*");
   add("authority form", "localhost:8000");
   add("fragment", "/health#x");
-  add("target with NUL", std::string("/hea\0lth", 8));
+  add("target with NUL", with_nul("/hea\0lth"));
   add("target with a control character", "/hea\x1flth");
   add("target with DEL", "/hea\x7flth");
   add("target with raw UTF-8", "/h\xc3\xa9lth");
@@ -119,12 +125,12 @@ inline void add_headers(std::vector<MalformedRequest>& rows) {
   add("name with a slash", "X/A: 1\r\n");
   add("name with quotes", "\"X\": 1\r\n");
   add("name with a byte above ASCII", "X-\xc3\xa9: 1\r\n");
-  add("name with NUL", std::string("X-\0A: 1\r\n", 9));
+  add("name with NUL", with_nul("X-\0A: 1\r\n"));
   add("folded value", "X-A: 1\r\n 2\r\n");
   add("folded value with a tab", "X-A: 1\r\n\t2\r\n");
   add("folded after an empty line", "X-A:\r\n 2\r\n");
   add("folded to an empty line", "X-A: 1\r\n \r\n");
-  add("value with NUL", std::string("X-A: a\0b\r\n", 10));
+  add("value with NUL", with_nul("X-A: a\0b\r\n"));
   add("value with a bell",
       "X-A: a\x07"
       "b\r\n");
@@ -225,7 +231,7 @@ inline void add_chunks(std::vector<MalformedRequest>& rows) {
   add("size line ended by CR", "5\rhello\r\n0\r\n\r\n");
   add("extension without a name", "5;\r\nhello\r\n0\r\n\r\n");
   add("extension with a control character", "5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n");
-  add("extension with NUL", std::string("5;a=\"\0\"\r\nhello\r\n0\r\n\r\n", 23));
+  add("extension with NUL", with_nul("5;a=\"\0\"\r\nhello\r\n0\r\n\r\n"));
   add("extension with an open quote", "5;a=\"b\r\nhello\r\n0\r\n\r\n\"");
   add("long extension", "5;a=" + std::string(2000, 'b') + "\r\nhello\r\n0\r\n\r\n");
   add("many extensions", repeat("1;a=" + std::string(90, 'b') + "\r\nx\r\n", 20) + "0\r\n\r\n");

@@ -55,7 +55,8 @@ class Waiting {
   // Waits until so many are there, and takes all.
   std::vector<Deferred> take(std::size_t count) {
     std::unique_lock lock(mutex_);
-    arrived_.wait_for(lock, std::chrono::seconds(10), [&] { return deferred_.size() >= count; });
+    if (!arrived_.wait_for(lock, std::chrono::seconds(10), [&] { return deferred_.size() >= count; }))
+      throw std::runtime_error("nothing was deferred in time");
     return std::exchange(deferred_, {});
   }
 

@@ -177,7 +177,7 @@ TEST_P(StoreRace, readers_see_whole_commits_during_heavy_writes) {
       }
     });
   }
-  for (std::uint32_t round = 1; round <= 300; ++round) {
+  for (std::uint32_t round = 1; round <= 150; ++round) {
     store::Changes changes;
     changes.licenses.push_back({license, {}});
     changes.licenses.back().state.transfers = round;

@@ -1,0 +1,608 @@
+"""Running lictord: starting, stopping, what it refuses, its logs and its metrics."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from support import BIN_DIR, CLEAN_ENVIRONMENT, Server, eventually, run, seconds
+
+DATABASE = "lictor.db"
+
+
+def lictord(*args, env=None, limit=20):
+    """Runs it to its end: for starts that must be refused."""
+    return run(BIN_DIR / "lictord", *args, env=env, limit=limit)
+
+
+def refused(tmp_path, *args, env=None):
+    finished = lictord("--data", tmp_path / "data", "--listen", "127.0.0.1:0", *args, env=env)
+    assert finished.code != 0, finished
+    return finished
+
+
+def activate(server, created, client_id, api_key, **more):
+    body = {"license_key": created["license_key"], "client_id": client_id, **more}
+    return server.call("POST", "/api/v1/licenses/activate", body, api_key=api_key)
+
+
+# ---- start ----
+
+
+@pytest.mark.quick
+def test_first_start_writes_the_administrators_key_for_nobody_else(server):
+    key_file = server.data / "admin.key"
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((server.data / DATABASE).stat().st_mode) == 0o600
+    assert re.fullmatch(r"lk_live_\S+\n", key_file.read_text())
+    assert server.admin_key not in server.stdout() + server.logs()
+    assert server.admin("GET", "/status")["licenses"] >= 1
+
+
+@pytest.mark.quick
+def test_data_are_kept_over_restarts(start_server):
+    server = start_server()
+    created = server.create_license("perpetual")
+    api_key = server.create_api_key()["api_key"]
+    first = activate(server, created, "kept", api_key).json()["data"]
+    admin_key = server.admin_key
+    for _ in range(2):
+        server.restart()
+        assert server.admin_key == admin_key
+        again = activate(server, created, "kept", api_key)
+        assert again.status_code == 200
+        for name in ("license_id", "issued_at", "active_clients"):
+            assert again.json()["data"][name] == first[name], name
+        assert again.json()["data"]["client"]["id"] == first["client"]["id"]
+    assert len(server.admin("GET", "/products")["products"]) == 2  # the demo was made once
+
+
+def test_a_lost_administrators_key_is_not_replaced_silently(start_server):
+    server = start_server()
+    lost = server.admin_key
+    (server.data / "admin.key").unlink()
+    server.stop()
+    server.start(wait=False)
+    eventually(lambda: "listening on" in server.stdout())
+    assert not (server.data / "admin.key").exists(), "whoever can delete a file must not become administrator"
+    answer = server.call("GET", "/api/v1/admin/status", api_key=lost)
+    assert answer.status_code == 200  # it is only the file that is lost
+
+
+@pytest.mark.quick
+def test_help_and_version():
+    helped = lictord("--help")
+    assert helped.code == 0 and not helped.err
+    for flag in ("--listen", "--data", "--demo", "--config", "--batch-max", "--log-format"):
+        assert flag in helped.out
+    assert "LICTOR_BATCH_MAX" in helped.out and "database.batch_max" in helped.out
+    version = lictord("--version")
+    assert version.code == 0 and re.fullmatch(r"lictord \d+\.\d+\.\d+\S*\n", version.out)
+
+
+WRONG_VALUES = [  # option, flag, variable, key of the file, value, what is allowed
+    ("batch_max", "--batch-max", "LICTOR_BATCH_MAX", "database.batch_max", "0", "1 to 4096"),
+    ("batch_max", "--batch-max", "LICTOR_BATCH_MAX", "database.batch_max", "many", "1 to 4096"),
+    ("listen", "--listen", "LICTOR_LISTEN", "server.listen", "nowhere", "HOST:PORT"),
+    ("listen", "--listen", "LICTOR_LISTEN", "server.listen", "127.0.0.1:65536", "HOST:PORT"),
+    ("log_format", "--log-format", "LICTOR_LOG_FORMAT", "log.format", "xml", "human or json"),
+    ("log_level", "--log-level", "LICTOR_LOG_LEVEL", "log.level", "loud", "trace"),
+    ("idle_timeout", "--idle-timeout", "LICTOR_IDLE_TIMEOUT", "server.idle_timeout", "10parsecs", "duration"),
+    ("max_body_bytes", "--max-body-bytes", "LICTOR_MAX_BODY_BYTES", "server.max_body_bytes", "1", "size"),
+    ("database_url", "--database-url", "LICTOR_DATABASE_URL", "database.url", "oracle:", "sqlite:PATH"),
+]
+
+
+@pytest.mark.parametrize("source", ["flag", "environment", "file"])
+@pytest.mark.parametrize("name, flag, variable, key, value, allowed", WRONG_VALUES)
+def test_a_wrong_value_is_refused_by_name(tmp_path, source, name, flag, variable, key, value, allowed):
+    section, _, member = key.partition(".")
+    (tmp_path / "lictor.toml").write_text(f'[{section}]\n{member} = "{value}"\n', encoding="utf-8")
+    base = ["--data", tmp_path / "data"] + ([] if name == "listen" else ["--listen", "127.0.0.1:0"])
+    finished = {
+        "flag": lambda: lictord(*base, flag, value),
+        "environment": lambda: lictord(*base, env={variable: value}),
+        "file": lambda: lictord(*base, "--config", tmp_path / "lictor.toml"),
+    }[source]()
+    assert finished.code == 2, finished
+    assert name in finished.err and value in finished.err and allowed in finished.err, finished
+    assert not (tmp_path / "data").exists(), "nothing may be touched"
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["--batch-mx", "3"], "--batch-max"),  # a suggestion
+        (["--batch-max="], "--batch-max"),
+        (["stray"], "stray"),
+        (["--config", "/nonexistent/lictor.toml"], "/nonexistent/lictor.toml"),
+        (["--log-file", "-", "--log-stderr", "off"], "log_stderr"),
+    ],
+)
+def test_what_is_no_option_is_refused(tmp_path, args, said):
+    finished = refused(tmp_path, *args)
+    assert finished.code == 2 and said in finished.err, finished
+
+
+@pytest.mark.parametrize(
+    "text, said", [("[server]\nlisten = 8000", "listen"), ("[database]\nbatchmax = 1", "batch_max"), ("[serv", "")]
+)
+def test_a_file_that_is_wrong_is_refused(tmp_path, text, said):
+    (tmp_path / "lictor.toml").write_text(text, encoding="utf-8")
+    finished = refused(tmp_path, "--config", tmp_path / "lictor.toml")
+    assert finished.code == 2 and said in finished.err and "lictor.toml" in finished.err, finished
+
+
+def test_an_unknown_variable_warns(start_server):
+    server = start_server(env={"LICTOR_BATCH_MX": "3"})
+    assert "LICTOR_BATCH_MX" in server.logs() and "LICTOR_BATCH_MAX" in server.logs()
+
+
+# ---- what can't be served ----
+
+
+def test_a_second_server_on_the_same_data_is_refused(server):
+    second = lictord("--data", server.data, "--listen", "127.0.0.1:0")
+    assert second.code != 0
+    assert "in use" in second.err and str(server.data / DATABASE) in second.err and str(server.process.pid) in second.err
+    assert server.call("GET", "/ready").status_code == 200
+
+
+def test_a_port_in_use_is_refused(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        finished = lictord("--data", tmp_path / "data", "--listen", address)
+    assert finished.code != 0 and address in finished.err and "in use" in finished.err.lower(), finished
+    assert "listening on" not in finished.out
+
+
+def test_an_address_of_another_machine_is_refused(tmp_path):
+    finished = lictord("--data", tmp_path / "data", "--listen", "192.0.2.1:8000")
+    assert finished.code != 0 and "192.0.2.1:8000" in finished.err, finished
+
+
+def test_a_database_newer_than_the_binary_is_refused(start_server):
+    server = start_server()
+    server.stop()
+    path = server.data / DATABASE
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (999, 'of tomorrow', 0)")
+    database.close()
+    before = path.read_bytes()
+    finished = lictord("--data", server.data, "--listen", "127.0.0.1:0")
+    assert finished.code != 0 and "999" in finished.err and "newer" in finished.err, finished
+    assert path.read_bytes() == before, "it was changed"
+
+
+def test_a_database_of_another_program_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / DATABASE
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA application_id = 4711")
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    before = path.read_bytes()
+    finished = refused(tmp_path)
+    assert str(path) in finished.err and "another program" in finished.err, finished
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"This is no database.\n" * 300, b"\x00" * 8192, b"SQLite format 3\x00" + b"x" * 5000])
+def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / DATABASE
+    path.write_bytes(content)
+    finished = refused(tmp_path)
+    assert DATABASE in finished.err, finished
+    assert path.read_bytes() == content, "it was changed"
+    assert not (tmp_path / "data/admin.key").exists()
+
+
+def test_a_data_directory_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "data").write_text("a file", encoding="utf-8")
+    finished = refused(tmp_path)
+    assert str(tmp_path / "data") in finished.err, finished
+
+
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
+    data = tmp_path / "closed"
+    data.mkdir()
+    unprivileged = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner", "--inh-caps=-all"]
+    if shutil.which("setpriv") is None or run(*unprivileged, "true").code != 0:
+        pytest.skip("no way to run without the power to write everywhere")
+    data.chmod(0o555)
+    try:
+        finished = run(*unprivileged, BIN_DIR / "lictord", "--data", data / "deeper", "--listen", "127.0.0.1:0")
+    finally:
+        data.chmod(0o755)
+    assert finished.code != 0 and str(data) in finished.err and "ermission" in finished.err, finished
+
+
+# ---- stop ----
+
+
+class SlowRequest:
+    """An activation whose body is held back."""
+
+    def __init__(self, server, created, api_key, client_id="slow"):
+        self.body = json.dumps({"license_key": created["license_key"], "client_id": client_id}).encode()
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=seconds(10))
+        head = (
+            "POST /api/v1/licenses/activate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"X-API-Key: {api_key}\r\nContent-Length: {len(self.body)}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode() + self.body[:10])
+
+    def finish(self):
+        self.socket.sendall(self.body[10:])
+        answer = b""
+        while part := self.socket.recv(65536):
+            answer += part
+        self.socket.close()
+        return answer.decode()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_lets_requests_in_flight_finish(start_server, sig):
+    server = start_server()
+    created = server.create_license("perpetual")
+    api_key = server.create_api_key()["api_key"]
+    slow = SlowRequest(server, created, api_key)
+    idle = socket.create_connection(("127.0.0.1", server.port), timeout=seconds(10))
+    idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+
+    began = time.monotonic()
+    server.process.send_signal(sig)
+    assert idle.recv(1) == b"", "an idle connection is closed at once"
+    eventually(lambda: not accepts(server.port))
+    assert server.process.poll() is None, "it did not wait for the request"
+    answer = slow.finish()
+    assert answer.startswith("HTTP/1.1 200") and "Connection: close" in answer, answer
+    assert server.process.wait(seconds(5)) == 0
+    assert time.monotonic() - began < seconds(5)
+    server.process = None
+    server.start()  # and what was acknowledged during the stop is there
+    assert server.admin("GET", f"/licenses/{created['license_id']}")["active_clients"] == 1
+
+
+def accepts(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def test_a_stop_takes_no_longer_than_its_grace(start_server):
+    server = start_server("--shutdown-grace", "1s")
+    slow = SlowRequest(server, server.create_license("perpetual"), server.create_api_key()["api_key"])
+    began = time.monotonic()
+    server.stop()  # the rest of the body never comes
+    assert 0.9 < time.monotonic() - began < seconds(3)
+    assert slow.socket.recv(1) == b""
+
+
+def test_the_default_stop_ends_within_5_seconds(start_server):
+    server = start_server()
+    slow = SlowRequest(server, server.create_license("perpetual"), server.create_api_key()["api_key"])
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 5 + 0.7 * seconds(1)
+    slow.socket.close()
+
+
+def test_ready_says_no_while_stopping(start_server):
+    server = start_server()
+    slow = SlowRequest(server, server.create_license("perpetual"), server.create_api_key()["api_key"])
+    half = socket.create_connection(("127.0.0.1", server.port), timeout=seconds(10))
+    half.sendall(b"GET /ready HTTP/1.1\r\nHost: local")  # in flight, so it is answered
+    time.sleep(0.2)
+    server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: not accepts(server.port))
+    half.sendall(b"host\r\n\r\n")
+    answer = half.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 503") and "UNAVAILABLE" in answer and "Retry-After" in answer, answer
+    slow.finish()
+    assert server.process.wait(seconds(5)) == 0
+    server.process = None
+
+
+@pytest.mark.race
+@pytest.mark.quick
+def test_a_stop_under_load_answers_or_closes_and_keeps_what_it_acknowledged(start_server):
+    server = start_server("--log-level", "warning")
+    created = server.create_license("perpetual", overrides={"max_clients": None})
+    api_key = server.create_api_key()["api_key"]
+    acknowledged, odd, gone = set(), [], threading.Event()
+
+    def load(name):
+        for number in range(100000):
+            try:
+                answer = activate(server, created, f"{name}-{number}", api_key)
+            except requests.exceptions.RequestException:
+                if gone.is_set():
+                    return
+                odd.append("a connection failed before the stop")
+                return
+            if answer.status_code == 200:
+                acknowledged.add(f"{name}-{number}")
+            elif answer.status_code != 503:
+                odd.append(answer.text)
+
+    threads = [threading.Thread(target=load, args=(f"load-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    gone.set()
+    server.stop()
+    for thread in threads:
+        thread.join()
+    assert not odd, odd[:3]
+    with sqlite3.connect(f"file:{server.data / DATABASE}?mode=ro", uri=True) as database:
+        held = {row[0] for row in database.execute("SELECT client_id FROM activations WHERE held = 1")}
+    database.close()
+    assert acknowledged and acknowledged <= held
+
+
+# ---- options ----
+
+
+@pytest.mark.race
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "options", [("--batch-max", "1"), ("--cache-licenses", "64", "--cache-activations", "64"), ("--io-threads", "1")]
+)
+def test_extreme_options_answer_the_same(start_server, options):
+    """300 licenses with a client each, through a cache that can't hold them; asked by several threads."""
+    server = start_server(*options)
+    created = server.create_licenses("perpetual", count=300, overrides={"max_clients": 1})
+    api_key = server.create_api_key()["api_key"]
+    wrong = []
+
+    def work(share):
+        with requests.Session() as session:
+            session.headers["X-API-Key"] = api_key
+
+            def call(operation, license_key, client_id):
+                body = {"license_key": license_key, "client_id": client_id}
+                return session.post(f"{server.url}/api/v1/licenses/{operation}", json=body, timeout=seconds(30))
+
+            for license_ in share:
+                key = license_["license_key"]
+                steps = [("activate", "a", 200), ("validate", "a", 200), ("activate", "b", 409), ("validate", "b", 403)]
+                for operation, client, status in steps:
+                    if call(operation, key, client).status_code != status:
+                        wrong.append((operation, client, key))
+            for license_ in share:
+                if call("validate", license_["license_key"], "a").status_code != 200:
+                    wrong.append(("validate again", "a", license_["license_id"]))
+
+    threads = [threading.Thread(target=work, args=(created[n::4],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[:5]
+    status = server.admin("GET", "/status")
+    assert status["seats_held"] == 300
+    metrics = parse_metrics(server.call("GET", "/metrics").text)
+    if "--cache-licenses" in options:
+        # A few more than the options say: each of the cache's 64 shards holds at least one and rounds up.
+        assert status["cached_licenses"] <= 2 * 64 and status["cached_activations"] <= 2 * 64
+        assert metrics["lictor_cache_evictions_total", ()] > 0
+    if "--batch-max" in options:
+        assert metrics["lictor_batch_jobs_bucket", (("le", "1"),)] == metrics["lictor_batch_jobs_count", ()]
+
+
+def test_listens_on_ipv6(tmp_path, secrets):
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
+            port = probe.getsockname()[1]
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    server = Server(tmp_path, secrets)
+    server.process = subprocess.Popen(
+        [str(BIN_DIR / "lictord"), "--data", str(server.data), "--listen", f"[::1]:{port}"],
+        env=CLEAN_ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        lines = [server.process.stdout.readline() for _ in range(2)]
+        assert lines[1] == f"listening on http://[::1]:{port}\n", lines
+        answer = requests.get(f"http://[::1]:{port}/ready", timeout=seconds(10))
+        assert answer.status_code == 200
+        secrets.add_api_key(server.admin_key)
+    finally:
+        server.process.stdout.close()
+        server.stop()
+
+
+def test_port_0_takes_any_free_port(tmp_path, secrets):
+    server = Server(tmp_path, secrets, port=0)
+    try:
+        server.start()
+        assert server.port != 0 and server.call("GET", "/health").status_code == 200
+    finally:
+        server.close()
+
+
+@pytest.mark.quick
+def test_health_and_ready(server):
+    for path, data in (("/health", {"healthy": True}), ("/ready", {"ready": True})):
+        answer = server.call("GET", path)
+        assert answer.status_code == 200 and answer.json()["data"] == data
+        assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+        head = server.call("HEAD", path)
+        assert head.status_code == 200 and head.content == b"" and int(head.headers["Content-Length"]) > 0
+        assert server.call("POST", path, {}).status_code == 405
+
+
+# ---- logs ----
+
+JSON_LOG = ("--log-format", "json", "--log-level", "debug", "--log-max-bytes", "65536", "--log-files", "3")
+
+
+@pytest.mark.quick
+def test_json_logs_rotate_and_escape_and_tell_no_secret(start_server):
+    server = start_server(*JSON_LOG, "--log-file", "-")
+    server.stop()
+    log = server.data / "logs" / "lictord.log"
+    assert not log.exists(), "- is no file"
+    server.options = list(JSON_LOG)
+    server.start()
+    created = server.create_license("perpetual", overrides={"max_clients": None})
+    api_key = server.create_api_key()["api_key"]
+    answer = server.call("POST", "/api/v1/licenses/activate", api_key=api_key, headers={"X-Request-Id": "mine-1"}, body={
+        "license_key": created["license_key"], "client_id": 'quote " backslash \\ tag <b> é 数'})
+    assert answer.status_code == 200 and answer.headers["X-Request-Id"] == "mine-1"
+    text = "".join(path.read_text(encoding="utf-8") for path in eventually(lambda: logged(server, "mine-1")))
+    (line,) = [json.loads(line) for line in text.splitlines() if "mine-1" in line]
+    assert line["event"] == "seat.granted" and line["client_id"] == 'quote " backslash \\ tag <b> é 数'
+
+    with requests.Session() as session:
+        session.headers["X-API-Key"] = api_key
+        for number in range(1200):
+            body = {"license_key": created["license_key"], "client_id": f"client-{number}-{'x' * 150}"}
+            session.post(f"{server.url}/api/v1/licenses/activate", json=body, timeout=seconds(30))
+    server.stop()
+    files = sorted(log.parent.iterdir())
+    assert len(files) == 3 and log in files, files
+    assert all(path.stat().st_size <= 65536 + 4096 for path in files)
+    for path in files:
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            assert all(byte >= 0x20 for byte in line), line
+            document = json.loads(line)
+            assert {"time", "level", "event", "message"} <= set(document), line
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["time"])
+            if document["event"] == "seat.granted":
+                assert document["request_id"].startswith("req_") and document["license_id"].startswith("lic_")
+    everything = server.logs().upper()
+    for secret in (created["license_key"], api_key, server.admin_key):
+        assert secret.upper() not in everything
+
+
+def logged(server, text):
+    return [path for path in (server.data / "logs").iterdir() if text in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("form", ["json", "human"])
+def test_what_comes_from_outside_can_write_no_line_of_its_own(start_server, form):
+    """In names that pass the checks, and in requests that are refused before any check."""
+    server = start_server("--log-format", form, "--log-level", "trace")
+    before = len(server.logs().splitlines())
+    created = server.create_license("perpetual", holder="h\u00a0 \"},{\"level\":\"forged\"")
+    api_key = server.create_api_key(name='n", "event":"forged')["api_key"]
+    hostile = ["a\nforged line", "a\r\nforged line", "\x1b[31mforged", "\u202eforged", "\u2028forged", "\x00forged"]
+    for client_id in hostile + ['"},{"level":"forged"']:
+        activate(server, created, client_id, api_key)
+        activate(server, {"license_key": client_id}, "x", api_key, hardware_fingerprint=client_id)
+    raw = b"GET /\xff\nforged line HTTP/1.1\r\nX-Request-Id: a\tforged\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds(10)) as connection:
+        connection.sendall(raw)
+        connection.recv(65536)
+    server.call("GET", "/x", headers={"X-Request-Id": "bad id forged", "User-Agent": "forged"})
+    server.stop()
+    lines = server.logs().splitlines()[before:]
+    assert lines
+    for line in lines:
+        assert not re.match(r"\s*forged", line)
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", line), line
+        if form == "json":
+            assert json.loads(line)["level"] != "forged"
+        else:
+            assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z +[A-Z]+ ", line), line
+
+
+# ---- metrics ----
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
+
+
+def parse_metrics(text):
+    """{(name, labels): value} of the Prometheus text format 0.0.4, strictly: each sample belongs to the family whose
+    TYPE was told last, no family or series comes twice, buckets rise and end with +Inf."""
+    assert text.endswith("\n")
+    samples, types, helped, family = {}, {}, set(), None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            name = line.split(" ", 3)[2]
+            assert name not in helped, line
+            helped.add(name)
+        elif line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family not in types and kind in SUFFIXES, line
+            types[family] = kind
+        else:
+            match = SAMPLE.fullmatch(line)
+            assert match, f"no sample: {line!r}"
+            assert match[1] in [family + suffix for suffix in SUFFIXES[types[family]]], line
+            series = (match[1], tuple(sorted(LABEL.findall(match[2] or ""))))
+            assert series not in samples, f"twice: {line}"
+            samples[series] = float(match[3])
+    assert helped == set(types)
+    check_histograms(samples, [name for name, kind in types.items() if kind == "histogram"])
+    return samples
+
+
+def check_histograms(samples, names):
+    for name in names:
+        series = {}
+        for (sample, labels), value in samples.items():
+            if sample == f"{name}_bucket":
+                bound = float(dict(labels)["le"])
+                series.setdefault(tuple(label for label in labels if label[0] != "le"), []).append((bound, value))
+        for labels, buckets in series.items():
+            values = [value for _, value in sorted(buckets)]
+            assert values == sorted(values), f"{name}{labels} falls"
+            assert max(buckets)[0] == float("inf") and values[-1] == samples[f"{name}_count", labels]
+
+
+@pytest.mark.quick
+def test_metrics_count_and_their_labels_stay_few(server):
+    def read():
+        answer = server.call("GET", "/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return parse_metrics(answer.text)
+
+    def of(samples, endpoint, method="POST"):
+        return samples["license_requests_total", (("endpoint", endpoint), ("method", method))]
+
+    created = server.create_license("trial")
+    api_key = server.create_api_key()["api_key"]
+    before = read()
+    assert activate(server, created, "one", api_key).status_code == 200
+    assert activate(server, created, "two", api_key).status_code == 409
+    for number in range(200):  # of these nothing may become a label
+        server.call(f"METHOD{number}", f"/random/{number}")
+        server.call("GET", f"/api/v1/licenses/lic_{number}", api_key=api_key)
+    after = read()
+    assert set(after) == set(before), "new series"
+    assert of(after, "/activate") - of(before, "/activate") == 2
+    assert of(after, "other", "other") - of(before, "other", "other") == 200
+    assert of(after, "/licenses/{id}", "GET") - of(before, "/licenses/{id}", "GET") == 200
+    failures = ("license_activation_failures_total", (("reason", "MAX_CLIENTS_REACHED"),))
+    assert after[failures] - before[failures] == 1
+    counted = ("license_request_latency_seconds_count", (("endpoint", "/activate"),))
+    assert after[counted] - before[counted] == 2
+    for name in ("lictor_commit_seconds_count", "lictor_batch_jobs_count", "lictor_connections_total"):
+        assert after[name, ()] > before[name, ()], name
+    falling = [series for series, value in after.items() if series[0].endswith("_total") and value < before[series]]
+    assert not falling
+    text = server.call("GET", "/metrics").text
+    assert created["license_key"] not in text and api_key not in text and len(text) < 200_000
