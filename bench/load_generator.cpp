@@ -68,10 +68,10 @@ void print(const LoadCounts& counts, double elapsed) {
   const auto requests = static_cast<double>(counts.requests);
   const LatencyHistogram& latency = counts.latency;
   fmt::print(
-      R"({{"requests":{},"seconds":{:.4f},"rate":{:.1f},"p50_us":{:.1f},"p90_us":{:.1f},"p99_us":{:.1f},"p999_us":{:.1f},"max_us":{:.1f},)"
+      R"({{"answered":{},"requests":{},"seconds":{:.4f},"rate":{:.1f},"p50_us":{:.1f},"p90_us":{:.1f},"p99_us":{:.1f},"p999_us":{:.1f},"max_us":{:.1f},)"
       R"("non_2xx":{},"unexpected":{},"errors":{},"answer_bytes":{:.1f},"generator_cpu_seconds":{:.3f}}})"
       "\n",
-      counts.requests, elapsed, elapsed > 0 ? requests / elapsed : 0, latency.microseconds_at(0.5),
+      counts.answered, counts.requests, elapsed, elapsed > 0 ? requests / elapsed : 0, latency.microseconds_at(0.5),
       latency.microseconds_at(0.9), latency.microseconds_at(0.99), latency.microseconds_at(0.999),
       latency.max_microseconds(), counts.not_2xx, counts.not_expected, counts.errors,
       counts.requests > 0 ? static_cast<double>(counts.answer_bytes) / requests : 0, counts.cpu_seconds);

@@ -126,6 +126,7 @@ class LoadThread {
   }
 
   void count(const Connection& connection, const AnswerEnd& answer, SteadyClock::time_point now) {
+    ++counts_.answered;
     if (!plan_.once && (now < plan_.measure_from || now >= plan_.end)) return;
     ++counts_.requests;
     counts_.not_2xx += answer.status < 200 || answer.status > 299 ? 1 : 0;
@@ -148,6 +149,7 @@ class LoadThread {
 
 void LoadCounts::add(const LoadCounts& other) {
   latency.add(other.latency);
+  answered += other.answered;
   requests += other.requests;
   not_2xx += other.not_2xx;
   not_expected += other.not_expected;

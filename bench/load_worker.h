@@ -26,6 +26,7 @@ struct LoadPlan {
 
 struct LoadCounts {
   LatencyHistogram latency;
+  std::uint64_t answered = 0;      // in all, warm-up included
   std::uint64_t requests = 0;      // answered within the measured time
   std::uint64_t not_2xx = 0;       // of them
   std::uint64_t not_expected = 0;  // of them, with another status than expected

@@ -107,6 +107,7 @@ struct Daemon::Parts {
   service::WritePath writes;
   service::ReadPool reads;
   std::atomic<bool> stopping{false};
+  api::ScrapedTotals totals;
   api::App app;
   http::Server server;
 };
@@ -131,7 +132,7 @@ Daemon::Parts::Parts(const config::Options& given)
       writes(*store, catalog, cache, clock, write_options()),
       reads(*store, {options.database.read_threads, options.database.queue_max,
                      [this](std::string_view what) { log.error("database.read_failed", "Reading the database failed", {{"error", what}}); }}),
-      app{clock, log, metrics, api_keys, catalog, cache, writes, reads, key_digest,
+      app{clock, log, metrics, api_keys, catalog, cache, writes, reads, totals, key_digest,
           api::FingerprintReader(store->digest_key()), clock.now(), store->describe(),
           [this] { return server.connections(); }, [this] { return stopping.load(); }},
       server(server_options(), {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error, {}}) {
@@ -183,6 +184,9 @@ void Daemon::Parts::register_metrics() {
   metrics.counter_from("lictor_cache_hits_total", "Validations that found their license in memory.", [this, count] { return count(cache.counts().hits); });
   metrics.counter_from("lictor_cache_misses_total", "Look-ups that went to the database.", [this, count] { return count(cache.counts().misses); });
   metrics.counter_from("lictor_cache_evictions_total", "Records dropped for others.", [this, count] { return count(cache.counts().evictions); });
+  metrics.gauge("lictor_licenses", "Licenses.", [this, count] { return count(totals.licenses.load()); });
+  metrics.gauge("lictor_licenses_active", "Licenses that are not suspended or revoked.", [this, count] { return count(totals.active_licenses.load()); });
+  metrics.gauge("lictor_seats_held", "Seats held, over all licenses.", [this, count] { return count(totals.seats_held.load()); });
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
   metrics.counter_from("lictor_connections_total", "Accepted connections.", [this, count] { return count(server.connections().accepted); });
   metrics.counter_from("lictor_connections_refused_total", "Connections refused at the limit.", [this, count] { return count(server.connections().refused); });
@@ -223,7 +227,7 @@ void Daemon::print_banner() const {
         "  curl -X POST {}/api/v1/licenses/activate -H \"X-API-Key: $(cat {})\" -H \"Content-Type: application/json\" -d "
         "'{{\"license_key\":\"{}\",\"client_id\":\"my-machine\"}}'\n\n",
         url, client_key, parts_->demo->license_key);
-    text += fmt::format("Who holds what:  lictor --data {} status\n", parts_->data.string());
+    text += fmt::format("Look at it:  lictor --data {0} status    lictor --data {0} license list\n", parts_->data.string());
   }
   text += "Stop with Ctrl-C.\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

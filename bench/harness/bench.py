@@ -34,7 +34,7 @@ class Load:
 
     @property
     def cpu_microseconds(self) -> float:
-        return 1e6 * self.server_cpu_seconds / self.report['requests']
+        return 1e6 * self.server_cpu_seconds / self.report['answered']
 
 
 class Bench:
@@ -48,10 +48,6 @@ class Bench:
         self.used_clients = random.getrandbits(40) << 16  # numbers of clients that no earlier run has used
         work.mkdir(parents=True, exist_ok=True)
 
-    @property
-    def licenses(self) -> int:
-        return 1_000_000
-
     def say(self, text: str) -> None:
         print(f'  {text}', flush=True)
 
@@ -62,11 +58,11 @@ class Bench:
 
     # Data.
 
-    def dataset(self, name: str, licenses: int, *options: str) -> pathlib.Path:
-        """A data directory with so many licenses; made once and kept for later runs."""
+    def dataset(self, name: str, licenses: int, *options: str, fresh: bool = False) -> pathlib.Path:
+        """A data directory with so many licenses; made once and kept for later runs, unless it must be fresh."""
         directory = self.work / name
         description = directory / 'bench.dataset'
-        if description.exists() and int(description.read_text().split()[-1]) == licenses:
+        if not fresh and description.exists() and int(description.read_text().split()[-1]) == licenses:
             return directory
         shutil.rmtree(directory, ignore_errors=True)
         self.say(f'fill {name}: {licenses:,} licenses')
@@ -95,8 +91,7 @@ class Bench:
         return done.stdout
 
     def lictord(self, data: pathlib.Path, cpus: str = SERVER_CPU, io_threads: int = 1, *options: str):
-        cache = () if any(option == '--cache-licenses' for option in options) else ()
-        return processes.Lictord(self.programs / 'lictord', data, cpus, io_threads, *cache, *options)
+        return processes.Lictord(self.programs / 'lictord', data, cpus, io_threads, *options)
 
     def nginx(self, body_bytes: int, cpus: str = SERVER_CPU, workers: int = 1) -> processes.Nginx:
         return processes.Nginx(self.work / f'nginx-{workers}', cpus, workers, body_bytes)
@@ -119,9 +114,6 @@ class Bench:
         report = json.loads(out)
         if report['errors'] or report['unexpected']:
             raise RuntimeError(f'{server.process.args[3]}: answers other than 200, or lost connections: {report}')
-        # The warm-up is in the CPU time but not among the requests.
-        if '--once' not in options:
-            spent *= report['seconds'] / (report['seconds'] + self.seconds / 10)
         return Load(report, spent)
 
     def warm(self, server: processes.Lictord, licenses: int, *options: str) -> None:

@@ -141,10 +141,10 @@ std::optional<RequestFault> read_filter(const App& app, const Query& query, stor
   return std::nullopt;
 }
 
-void show(Call& call, const store::LicenseRef& ref) {
-  ReadCall::submit(call, [&app = call.app(), ref](store::Reader& reader) -> ReadCall::Reply {
-    return [details = reader.license_details(ref, app.clock.now())](Call& again) {
-      if (!details) return again.fail(Code::not_found);
+void show(Call& call, const store::LicenseRef& ref, Code missing = Code::not_found) {
+  ReadCall::submit(call, [&app = call.app(), ref, missing](store::Reader& reader) -> ReadCall::Reply {
+    return [details = reader.license_details(ref, app.clock.now()), missing](Call& again) {
+      if (!details) return again.fail(missing);
       again.succeed(200, view_license(again.app(), *details, again.app().clock.now()), "License found");
     };
   });
@@ -218,7 +218,7 @@ void handle_lookup_license(Call& call) {
     const auto key = reader.text("license_key", 128, true);
     if (const auto fault = reader.finish()) return call.fail(*fault);
     const auto ref = ref_of_key(call.app(), *key);
-    ref ? show(call, *ref) : call.fail(Code::not_found);
+    ref ? show(call, *ref, Code::license_key_invalid) : call.fail(Code::license_key_invalid);
   });
 }
 

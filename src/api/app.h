@@ -1,6 +1,7 @@
 // What the handlers work with: references to the parts that main() built.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -18,6 +19,11 @@
 
 namespace lictor::api {
 
+// What the last scrape read from the database.
+struct ScrapedTotals {
+  std::atomic<std::int64_t> licenses{0}, active_licenses{0}, seats_held{0};
+};
+
 struct App {
   const base::Clock& clock;
   base::Logger& log;
@@ -27,6 +33,7 @@ struct App {
   service::Cache& cache;
   service::WritePath& writes;
   service::ReadPool& reads;
+  ScrapedTotals& totals;
   const crypto::Prf key_digest;          // of license keys, keyed with the database's secret
   const FingerprintReader fingerprints;
   const base::UnixSeconds started_at;

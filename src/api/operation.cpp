@@ -20,7 +20,17 @@ void handle_ready(Call& call) {
 }
 
 void handle_metrics(Call& call) {
-  call.answer_text(200, base::kMetricsContentType, call.app().metrics.render());
+  ReadCall::submit(call, [&app = call.app()](store::Reader& reader) -> ReadCall::Reply {
+    try {
+      const store::Totals totals = reader.totals();
+      app.totals.licenses = totals.licenses;
+      app.totals.active_licenses = totals.active_licenses;
+      app.totals.seats_held = totals.seats_held;
+    } catch (const store::StoreError& error) {  // all other metrics are worth having all the more
+      app.log.error("database.read_failed", "Reading the totals failed", {{"error", error.what()}});
+    }
+    return [](Call& again) { again.answer_text(200, base::kMetricsContentType, again.app().metrics.render()); };
+  });
 }
 
 void handle_status(Call& call) {

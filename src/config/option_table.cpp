@@ -142,7 +142,7 @@ constexpr std::array kOptions{
            .flag = "--shutdown-grace",
            .environment = "LICTOR_SHUTDOWN_GRACE",
            .toml_key = "server.shutdown_grace",
-           .default_text = "5s",
+           .default_text = "4s",
            .help = "Time for requests in flight to finish when lictord is stopped.",
            .type = OptionType::duration,
            .store = store_number<&Options::server, &Server::shutdown_grace>,

@@ -88,10 +88,11 @@ class FileReader {
     if (auto text = as_text(option.type, node)) {
       found_.settings.push_back({&option, std::move(*text), fmt::format("{}{}, {}", path_, line_of(node), name)});
     } else {
-      std::ostringstream type;
-      type << node.type();
-      refuse(line_of(node), fmt::format("option {} ({}) does not take a TOML {}; allowed: {}", option.name, name,
-                                        type.str(), allowed_text(option)));
+      std::ostringstream value;  // as the file has it, with its type
+      node.visit([&](const auto& typed) { value << typed; });
+      value << " (a TOML " << node.type() << ")";
+      refuse(line_of(node), fmt::format("option {} ({}) does not take {}; allowed: {}", option.name, name, value.str(),
+                                        allowed_text(option)));
     }
   }
 

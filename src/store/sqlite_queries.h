@@ -146,10 +146,12 @@ inline constexpr Text kInsertApiKey =
 inline constexpr Text kRevokeApiKey = "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at = 0";
 inline constexpr Text kApiKey = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys WHERE id = ?";
 inline constexpr Text kApiKeys = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys ORDER BY row";
-// Sequences have no gaps (audit_chain.h), so that events need not be counted.
 inline constexpr Text kTotals =
-    "SELECT count(*), coalesce(sum(status = 1), 0), coalesce(sum(seats_held), 0), "
-    "coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) FROM licenses";
+    "SELECT licenses, active_licenses, seats_held, (SELECT sequence FROM audit_head WHERE one = 1) "
+    "FROM totals WHERE one = 1";
+inline constexpr Text kAddTotals =
+    "UPDATE totals SET licenses = licenses + ?1, active_licenses = active_licenses + ?2, seats_held = seats_held + ?3 "
+    "WHERE one = 1";
 inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
 #undef LICTOR_LICENSE_COLUMNS

@@ -128,6 +128,15 @@ CREATE TABLE audit_head (
 ) STRICT;
 INSERT INTO audit_head (one, sequence, hash) VALUES (1, 0, zeroblob(32));
 
+-- Kept in step by every transaction (sqlite_tx.cpp): counting millions of rows for a status page would take seconds.
+CREATE TABLE totals (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  licenses INTEGER NOT NULL,
+  active_licenses INTEGER NOT NULL,
+  seats_held INTEGER NOT NULL
+) STRICT;
+INSERT INTO totals (one, licenses, active_licenses, seats_held) VALUES (1, 0, 0, 0);
+
 CREATE TABLE api_keys (
   row INTEGER PRIMARY KEY,
   id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),

@@ -59,7 +59,9 @@ class SqliteStore final : public Store {
   void write(const std::function<void(Tx&)>& work) override {
     checkpointer_.between_transactions();
     Transaction transaction(writer_);
+    tx_.begin();
     work(tx_);
+    tx_.finish();
     const auto start = std::chrono::steady_clock::now();
     transaction.commit();
     if (options_.on_commit) {

@@ -35,9 +35,21 @@ SqliteTx::Statements::Statements(Connection& connection)
       delete_usage_key(connection, sql::kDeleteUsageKey),
       insert_event(connection, sql::kInsertEvent),
       audit_head(connection, sql::kAuditHead),
-      update_audit_head(connection, sql::kUpdateAuditHead) {}
+      update_audit_head(connection, sql::kUpdateAuditHead),
+      add_totals(connection, sql::kAddTotals) {}
 
 SqliteTx::SqliteTx(Connection& connection) : connection_(connection), statements_(connection) {}
+
+void SqliteTx::begin() noexcept {
+  counted_.clear();
+  change_ = {};
+}
+
+void SqliteTx::finish() {
+  if (change_.licenses == 0 && change_.active_licenses == 0 && change_.seats_held == 0) return;
+  statements_.add_totals.run(change_.licenses, change_.active_licenses, change_.seats_held);
+  expect_one("the record of totals");
+}
 
 std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef> refs) {
   std::vector<std::optional<LicenseRow>> licenses;
@@ -46,6 +58,9 @@ std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef
     Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
     auto rows = statement.rows(ref.value);
     licenses.push_back(rows.next() ? std::optional(read_license(rows)) : std::nullopt);
+    if (!licenses.back()) continue;
+    const licensing::License& state = licenses.back()->state;
+    counted_[licenses.back()->row] = {state.status == licensing::LicenseStatus::active, state.seats_held};
   }
   return licenses;
 }
@@ -65,6 +80,8 @@ std::vector<EndedLease> SqliteTx::reclaim(std::span<const Row> licenses, UnixSec
     const UnixSeconds next_end = next_lease_end_after(license, now);
     statements_.correct_seats.run(license, ended.size() - before, EndTime{next_end});
     expect_one("the license of an activation");
+    counted_[license].seats_held -= static_cast<std::int64_t>(ended.size() - before);
+    change_.seats_held -= static_cast<std::int64_t>(ended.size() - before);
   }
   return ended;
 }
@@ -120,6 +137,11 @@ void SqliteTx::update_license(const LicenseUpdate& update) {
                                  state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
                                  state.transfers_in_period, state.transfer_period_start);
   expect_one("a license");
+  Counted& counted = counted_[update.row];
+  const bool active = state.status == licensing::LicenseStatus::active;
+  change_.active_licenses += static_cast<int>(active) - static_cast<int>(counted.active);
+  change_.seats_held += state.seats_held - counted.seats_held;
+  counted = {active, state.seats_held};
 }
 
 void SqliteTx::store_activation(const ActivationUpdate& update) {
@@ -196,6 +218,9 @@ void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
                state.starts_at, EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
                state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
                state.transfers_in_period, state.transfer_period_start, license.overrides, license.key, license.holder);
+    ++change_.licenses;
+    change_.active_licenses += state.status == licensing::LicenseStatus::active ? 1 : 0;
+    change_.seats_held += state.seats_held;
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 
 #include "store/audit_chain.h"
 #include "store/sqlite_connection.h"
@@ -28,7 +29,15 @@ class SqliteTx final : public Tx {
   void insert_api_key(const ApiKey& key) override;
   bool revoke_api_key(const Id& id, UnixSeconds now) override;
 
+  void begin() noexcept;  // forgets what an earlier transaction left
+  void finish();          // before COMMIT: adds what this transaction changed to the totals
+
  private:
+  // What a license counts for in the totals.
+  struct Counted {
+    bool active = false;
+    std::int64_t seats_held = 0;
+  };
   // What the hot path of a transaction runs; administration prepares its statements when it needs them.
   struct Statements {
     explicit Statements(Connection& connection);
@@ -36,7 +45,7 @@ class SqliteTx final : public Tx {
     Statement activation, upsert_activation;
     Statement ended_leases, release_ended_leases, correct_seats, next_lease_end;
     Statement usage_total, upsert_usage, usage_key, replace_usage_key, old_usage_keys, delete_usage_key;
-    Statement insert_event, audit_head, update_audit_head;
+    Statement insert_event, audit_head, update_audit_head, add_totals;
   };
 
   void collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended);
@@ -52,6 +61,8 @@ class SqliteTx final : public Tx {
   Connection& connection_;
   Statements statements_;
   std::string event_text_;  // reused
+  std::unordered_map<Row, Counted> counted_;  // the locked licenses, as they are now
+  Totals change_;                             // of this transaction; events are not used
 };
 
 }  // namespace lictor::store

@@ -255,7 +255,7 @@ class Reader {
   virtual std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) = 0;
   // Sequence and hash of the newest event as the database's head record has them.
   virtual StoredEvent audit_head() = 0;
-  virtual Totals totals() = 0;  // exact; may read whole indexes
+  virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
   virtual void ping() = 0;      // throws StoreError when the database can't be reached
 };
 

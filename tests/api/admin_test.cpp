@@ -1,7 +1,7 @@
 // Administration over the API.
 #include <set>
 
-#include "api_test.h"
+#include "api/api_test.h"
 
 namespace lictor::test {
 namespace {
@@ -62,9 +62,10 @@ TEST_F(AdminTest, WhatIsRefused) {
 
 TEST_F(AdminTest, QueriesAreStrict) {
   const auto license = add_license("{}");
-  for (const auto& path : {"/licenses?limit=0", "/licenses?limit=501", "/licenses?limit=x", "/licenses?cursor=x", "/licenses?cursor=0",
-                           "/licenses?status=deleted", "/licenses?product=none", "/licenses?policy=policy-1", "/licenses?role=admin",
-                           "/licenses?limit=1&limit=2", "/licenses?holder=%zz", "/policies?x=1", "/events?limit=1001", "/events?after=-1"}) {
+  for (const auto& path : {"/licenses?limit=0", "/licenses?limit=501", "/licenses?limit=x", "/licenses?cursor=x",
+                           "/licenses?cursor=0", "/licenses?status=deleted", "/licenses?product=none",
+                           "/licenses?policy=policy-1", "/licenses?role=admin", "/licenses?limit=1&limit=2",
+                           "/licenses?holder=%zz", "/policies?x=1", "/events?limit=1001", "/events?after=-1"}) {
     EXPECT_EQ(admin("GET", path).code(), "BAD_REQUEST") << path;
   }
   EXPECT_EQ(admin("GET", "/licenses/" + license.id + "/clients?limit=0").code(), "BAD_REQUEST");
@@ -75,8 +76,10 @@ TEST_F(AdminTest, PagesAreWholeWhileRowsCome) {
   add_license("{}");
   std::set<std::string> first;
   const auto issue = [&](int count) {
-    return keys_of(admin("POST", "/licenses", R"({"product":"demo","policy":"policy-1","holder":"h","count":)" + std::to_string(count) + "}"),
-                   "licenses", "license_id");
+    return keys_of(
+        admin("POST", "/licenses",
+              R"({"product":"demo","policy":"policy-1","holder":"h","count":)" + std::to_string(count) + "}"),
+        "licenses", "license_id");
   };
   for (const auto& id : issue(25)) first.insert(id);
   std::multiset<std::string> seen;
@@ -112,7 +115,9 @@ TEST_F(AdminTest, ListsAreFiltered) {
   add_product("other");
   const auto one = add_license("{}", "demo", R"(,"holder":"Müller & Co")"), other = add_license("{}", "other");
   admin("POST", "/licenses/" + other.id + "/suspend");
-  const auto list = [&](const std::string& query) { return keys_of(admin("GET", "/licenses?" + query), "licenses", "license_id"); };
+  const auto list = [&](const std::string& query) {
+    return keys_of(admin("GET", "/licenses?" + query), "licenses", "license_id");
+  };
   using Ids = std::vector<std::string>;
   EXPECT_EQ(list(""), (Ids{other.id, one.id}));
   EXPECT_EQ(list("product=demo"), Ids{one.id});
@@ -126,7 +131,8 @@ TEST_F(AdminTest, ListsAreFiltered) {
 TEST_F(AdminTest, WhatWasIssuedIsShown) {
   const auto license = add_license(R"({"type":"subscription","duration":100,"lease":60,"max_clients":3})", "demo",
                                    R"(,"holder":"H","overrides":{"max_clients":4})");
-  for (const auto& answer : {admin("GET", "/licenses/" + license.id), admin("POST", "/licenses/lookup", R"({"license_key":")" + license.key + "\"}")}) {
+  for (const auto& answer : {admin("GET", "/licenses/" + license.id),
+                             admin("POST", "/licenses/lookup", R"({"license_key":")" + license.key + "\"}")}) {
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.text("license_key"), license.key);
     EXPECT_EQ(answer.text("holder"), "H");
@@ -147,19 +153,24 @@ TEST_F(AdminTest, EveryChangeIsAnEvent) {
   post("/licenses/deactivate", activation(license, "a"));
   const auto events = admin("GET", "/events?subject=" + license.id);
   EXPECT_EQ(keys_of(events, "events", "action"),
-            (std::vector<std::string>{"license.issued", "seat.granted", "seat.refused", "license.suspended", "seat.released"}));
+            (std::vector<std::string>{"license.issued", "seat.granted", "seat.refused", "license.suspended",
+                                      "seat.released"}));
   const json::object& suspended = events.data().at("events").at(3).as_object();
-  EXPECT_EQ(json::parse(std::string_view(suspended.at("detail").as_string())), json::parse(R"({"reason":"unpaid \"bill\""})"));
+  EXPECT_EQ(json::parse(std::string_view(suspended.at("detail").as_string())),
+            json::parse(R"({"reason":"unpaid \"bill\""})"));
   EXPECT_TRUE(suspended.at("request_id").as_string().starts_with("req_"));
   EXPECT_TRUE(suspended.at("actor").as_string().starts_with("key_"));
-  EXPECT_EQ(keys_of(admin("GET", "/events?action=api_key."), "events", "action"), std::vector<std::string>{"api_key.created"});
+  EXPECT_EQ(keys_of(admin("GET", "/events?action=api_key."), "events", "action"),
+            std::vector<std::string>{"api_key.created"});
   const auto page = admin("GET", "/events?limit=2&after=1");
   EXPECT_EQ(page.data().at("events").at(0).at("sequence"), 2);
   EXPECT_EQ(page.data().at("head").at("sequence").as_int64(), store_.open_reader()->audit_head().sequence);
 }
 
 TEST_F(AdminTest, AKeyIsShownOnce) {
-  const auto made = admin("POST", "/api-keys", R"({"name":"k","scopes":["license:read","usage:write"],"product":"demo","require_signature":true})");
+  const auto made =
+      admin("POST", "/api-keys",
+            R"({"name":"k","scopes":["license:read","usage:write"],"product":"demo","require_signature":true})");
   const std::string secret = made.text("api_key");
   EXPECT_EQ(secret.size(), 67U);
   EXPECT_EQ(made.data().at("scopes"), json::parse(R"(["license:read","usage:write"])"));

@@ -1,4 +1,4 @@
-#include "api_test.h"
+#include "api/api_test.h"
 
 #include <algorithm>
 
@@ -92,8 +92,19 @@ ApiTest::ApiTest(std::size_t queue_max)
       api_keys_(1, crypto::Prf::Key{3}),
       writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}}),
       reads_(store_, {2, queue_max, {}}),
-      app_{clock_,  log_,    metrics_, api_keys_, catalog_, cache_, writes_, reads_, crypto::Prf(store_.digest_key()),
-           api::FingerprintReader(store_.digest_key()), kNow, store_.describe(), [] { return http::ConnectionCounts{}; },
+      app_{clock_,
+           log_,
+           metrics_,
+           api_keys_,
+           catalog_,
+           cache_,
+           writes_,
+           reads_,
+           crypto::Prf(store_.digest_key()),
+           api::FingerprintReader(store_.digest_key()),
+           kNow,
+           store_.describe(),
+           [] { return http::ConnectionCounts{}; },
            [this] { return stopping_; }},
       server_([this](http::Exchange& exchange) { api::dispatch(app_, exchange); }) {
   auth::NewApiKey made = auth::make_api_key();
@@ -114,8 +125,8 @@ ApiTest::~ApiTest() {
   reads_.stop();
 }
 
-FakeRequest ApiTest::request(const std::string& method, const std::string& target, const std::string& body, const std::string& key,
-                             Headers headers) {
+FakeRequest ApiTest::request(const std::string& method, const std::string& target, const std::string& body,
+                             const std::string& key, Headers headers) {
   if (!key.empty()) headers.emplace_back("X-API-Key", key);
   const bool has_type = std::ranges::any_of(headers, [](const auto& header) { return header.first == "Content-Type"; });
   if (!body.empty() && !has_type) headers.emplace_back("Content-Type", "application/json");
@@ -129,8 +140,8 @@ Answer ApiTest::parse(FakeAnswer raw) {
   return answer;
 }
 
-Answer ApiTest::call(const std::string& method, const std::string& target, const std::string& body, const std::string& key,
-                     Headers headers) {
+Answer ApiTest::call(const std::string& method, const std::string& target, const std::string& body,
+                     const std::string& key, Headers headers) {
   return parse(server_.run(request(method, target, body, key, std::move(headers))));
 }
 
@@ -147,15 +158,18 @@ std::string ApiTest::add_key(const std::string& scopes, const std::string& more)
 }
 
 void ApiTest::add_product(const std::string& name, const std::string& settings) {
-  const auto answer = admin("POST", "/products", R"({"name":")" + name + "\"" + (settings.empty() ? "" : "," + settings) + "}");
+  const auto answer =
+      admin("POST", "/products", R"({"name":")" + name + "\"" + (settings.empty() ? "" : "," + settings) + "}");
   EXPECT_EQ(answer.status, 201) << answer.body;
 }
 
 ApiTest::License ApiTest::add_license(const std::string& terms, const std::string& product, const std::string& more) {
   const std::string policy = "policy-" + std::to_string(++policies_);
-  const auto made = admin("POST", "/policies", R"({"product":")" + product + R"(","name":")" + policy + R"(","terms":)" + terms + "}");
+  const auto made = admin("POST", "/policies",
+                          R"({"product":")" + product + R"(","name":")" + policy + R"(","terms":)" + terms + "}");
   EXPECT_EQ(made.status, 201) << made.body;
-  const auto issued = admin("POST", "/licenses", R"({"product":")" + product + R"(","policy":")" + policy + "\"" + more + "}");
+  const auto issued =
+      admin("POST", "/licenses", R"({"product":")" + product + R"(","policy":")" + policy + "\"" + more + "}");
   EXPECT_EQ(issued.status, 201) << issued.body;
   const json::object& license = issued.data().at("licenses").at(0).as_object();
   return {std::string(license.at("license_id").as_string()), std::string(license.at("license_key").as_string())};

@@ -38,7 +38,7 @@ class FaultyStore final : public store::Store {
 };
 
 struct Answer : FakeAnswer {
-  json::object object;  // the body, when it is JSON
+  json::object object;       // the body, when it is JSON
   std::string code() const;  // of an error; "" for a success
   const json::object& data() const { return object.at("data").as_object(); }
   const json::object& details() const { return object.at("error").at("details").as_object(); }
@@ -52,26 +52,30 @@ class ApiTest : public testing::Test {
   ~ApiTest() override;
 
   // `key` empty: no X-API-Key. A body is sent as application/json.
-  Answer call(const std::string& method, const std::string& target, const std::string& body = "", const std::string& key = "",
-              Headers headers = {});
-  static FakeRequest request(const std::string& method, const std::string& target, const std::string& body, const std::string& key,
-                             Headers headers = {});
+  Answer call(const std::string& method, const std::string& target, const std::string& body = "",
+              const std::string& key = "", Headers headers = {});
+  static FakeRequest request(const std::string& method, const std::string& target, const std::string& body,
+                             const std::string& key, Headers headers = {});
   static Answer parse(FakeAnswer answer);
-  Answer post(const std::string& path, const std::string& body) { return call("POST", "/api/v1" + path, body, client_key_); }
+  Answer post(const std::string& path, const std::string& body) {
+    return call("POST", "/api/v1" + path, body, client_key_);
+  }
   Answer post(const std::string& path, const json::object& body) { return post(path, json::serialize(body)); }
   Answer get(const std::string& path) { return call("GET", "/api/v1" + path, "", client_key_); }
   Answer admin(const std::string& method, const std::string& path, const std::string& body = "") {
     return call(method, "/api/v1/admin" + path, body, admin_key_);
   }
 
-  std::string add_key(const std::string& scopes, const std::string& more = "");       // the key's text
-  void add_product(const std::string& name, const std::string& settings = "");        // members, without braces
+  std::string add_key(const std::string& scopes, const std::string& more = "");  // the key's text
+  void add_product(const std::string& name, const std::string& settings = "");   // members, without braces
   struct License {
     std::string id, key;
   };
   License add_license(const std::string& terms, const std::string& product = "demo", const std::string& more = "");
   json::object activation(const License& license, const std::string& client_id = "c") const;
-  Answer activate(const License& license, const std::string& client_id = "c") { return post("/licenses/activate", activation(license, client_id)); }
+  Answer activate(const License& license, const std::string& client_id = "c") {
+    return post("/licenses/activate", activation(license, client_id));
+  }
   Answer validate(const License& license, const std::string& client_id = "c", const std::string& more = "");
   // The body with a guide signature by that API key.
   static std::string sign(json::object body, const std::string& key);
@@ -88,6 +92,7 @@ class ApiTest : public testing::Test {
   service::WritePath writes_;
   service::ReadPool reads_;
   bool stopping_ = false;
+  api::ScrapedTotals totals_;
   api::App app_;
   FakeServer server_;
   std::string admin_key_, client_key_;

@@ -1,5 +1,5 @@
 // The calls of clients, end to end over the store.
-#include "api_test.h"
+#include "api/api_test.h"
 
 namespace lictor::test {
 namespace {
@@ -34,6 +34,10 @@ class Scenarios : public ApiTest {
     return post("/licenses/" + step.call, body + (step.more.empty() ? "" : "," + step.more) + "}");
   }
 
+  void run_all(const std::vector<Scenario>& scenarios) {
+    for (const Scenario& scenario : scenarios) run(scenario);
+  }
+
   void run(const Scenario& scenario) {
     SCOPED_TRACE(scenario.name);
     clock_.set(kNow);
@@ -46,14 +50,17 @@ class Scenarios : public ApiTest {
         continue;
       }
       const auto answer = take(step, license);
-      ASSERT_EQ(answer.code(), step.code) << "step " << number << " " << step.call << " " << step.client << ": " << answer.body;
+      ASSERT_EQ(answer.code(), step.code)
+          << "step " << number << " " << step.call << " " << step.client << ": " << answer.body;
       if (step.data.empty()) continue;
       const json::object& actual = step.code.empty() ? answer.data() : answer.details();
       const json::value wanted = json::parse("{" + step.data + "}");
       for (const auto& member : wanted.as_object()) {
         const json::value* value = actual.if_contains(member.key());
-        ASSERT_NE(value, nullptr) << "step " << number << ": no " << std::string_view(member.key()) << " in " << answer.body;
-        EXPECT_EQ(*value, member.value()) << "step " << number << ": " << std::string_view(member.key()) << " in " << answer.body;
+        ASSERT_NE(value, nullptr) << "step " << number << ": no " << std::string_view(member.key()) << " in "
+                                  << answer.body;
+        EXPECT_EQ(*value, member.value())
+            << "step " << number << ": " << std::string_view(member.key()) << " in " << answer.body;
       }
     }
   }
@@ -61,11 +68,14 @@ class Scenarios : public ApiTest {
 
 std::string at(base::UnixSeconds seconds) { return std::to_string(kNow + seconds); }
 
-TEST_F(Scenarios, Table) {
-  const std::vector<Scenario> scenarios{
-      {"seats", R"({"max_clients":2})", "",
+TEST_F(Scenarios, SeatsAndStatus) {
+  run_all({
+      {"seats",
+       R"({"max_clients":2})",
+       "",
        {{"validate", "a", "", "CLIENT_NOT_ACTIVATED", ""},
-        {"activate", "a", "", "", R"("active_clients":1,"max_clients":2,"status":"active","type":"perpetual","expires_at":null,"grace_until":null)"},
+        {"activate", "a", "", "",
+         R"("active_clients":1,"max_clients":2,"status":"active","type":"perpetual","expires_at":null,"grace_until":null)"},
         {"activate", "a", "", "", R"("active_clients":1)"},
         {"activate", "b", "", "", R"("active_clients":2)"},
         {"activate", "c", "", "MAX_CLIENTS_REACHED", R"("max_clients":2,"active_clients":2,"next_release_at":null)"},
@@ -76,7 +86,9 @@ TEST_F(Scenarios, Table) {
         {"deactivate", "stranger", "", "", R"("released":false)"},
         {"validate", "a", "", "CLIENT_NOT_ACTIVATED", ""},
         {"activate", "c", "", "", R"("active_clients":2)"}}},
-      {"suspend, resume and revoke are seen at once", "{}", "",
+      {"suspend, resume and revoke are seen at once",
+       "{}",
+       "",
        {{"activate", "a", "", "", ""},
         {"validate", "a", "", "", R"("status":"active")"},
         {"suspend", "", "", "", R"("status":"suspended")"},
@@ -90,7 +102,14 @@ TEST_F(Scenarios, Table) {
         {"validate", "", "", "LICENSE_REVOKED", ""},
         {"resume", "", "", "LICENSE_REVOKED", ""},
         {"deactivate", "a", "", "", R"("released":true)"}}},
-      {"expiry with grace, restrict", R"({"type":"subscription","duration":100,"grace":50})", "",
+  });
+}
+
+TEST_F(Scenarios, TimeAndExpiry) {
+  run_all({
+      {"expiry with grace, restrict",
+       R"({"type":"subscription","duration":100,"grace":50})",
+       "",
        {{"activate", "a", "", "", R"("expires_at":)" + at(100)},
         {"wait", "99", "", "", ""},
         {"validate", "a", "", "", R"("status":"active","grace_until":null)"},
@@ -101,17 +120,23 @@ TEST_F(Scenarios, Table) {
         {"validate", "a", "", "LICENSE_EXPIRED", R"("expired_at":)" + at(100)},
         {"activate", "a", "", "LICENSE_EXPIRED", ""},
         {"deactivate", "a", "", "", R"("released":true)"}}},
-      {"expiry mode allow", R"({"duration":100,"expiry_mode":"allow"})", "",
+      {"expiry mode allow",
+       R"({"duration":100,"expiry_mode":"allow"})",
+       "",
        {{"activate", "a", "", "", ""},
         {"validate", "a", "", "", ""},
         {"wait", "200", "", "", ""},
         {"validate", "a", "", "", R"("status":"expired","warnings":["LICENSE_EXPIRED"])"},
         {"activate", "a", "", "", R"("warnings":["LICENSE_EXPIRED"])"}}},
-      {"expiry mode maintain", R"({"duration":100,"expiry_mode":"maintain"})", "",
+      {"expiry mode maintain",
+       R"({"duration":100,"expiry_mode":"maintain"})",
+       "",
        {{"activate", "a", R"("client_version":"1.0")", "", ""},
         {"wait", "200", "", "", ""},
         {"validate", "a", "", "VERSION_NOT_COVERED", R"("expired_at":)" + at(100)}}},
-      {"start on the first activation", R"({"type":"trial","duration":100,"starts":"on_first_activation","max_clients":2})", "",
+      {"start on the first activation",
+       R"({"type":"trial","duration":100,"starts":"on_first_activation","max_clients":2})",
+       "",
        {{"validate", "", "", "", R"("expires_at":null)"},
         {"wait", "1000", "", "", ""},
         {"activate", "a", "", "", R"("expires_at":)" + at(1100)},
@@ -121,16 +146,22 @@ TEST_F(Scenarios, Table) {
         {"activate", "a", "", "", R"("expires_at":)" + at(1100)},
         {"wait", "50", "", "", ""},
         {"validate", "b", "", "LICENSE_EXPIRED", ""}}},
-      {"not yet valid", "{}", R"("starts_at":)" + at(60),
+      {"not yet valid",
+       "{}",
+       R"("starts_at":)" + at(60),
        {{"activate", "a", "", "LICENSE_NOT_YET_VALID", R"("starts_at":)" + at(60)},
         {"wait", "60", "", "", ""},
         {"activate", "a", "", "", ""}}},
-      {"overage warns", R"({"max_clients":1,"overage":{"percent":100}})", "",
+      {"overage warns",
+       R"({"max_clients":1,"overage":{"percent":100}})",
+       "",
        {{"activate", "a", "", "", ""},
         {"activate", "b", "", "", R"("active_clients":2,"max_clients":1,"warnings":["MAX_CLIENTS_REACHED"])"},
         {"validate", "b", "", "", R"("warnings":["MAX_CLIENTS_REACHED"])"},
         {"activate", "c", "", "MAX_CLIENTS_REACHED", ""}}},
-      {"a lease ends by itself", R"({"max_clients":1,"lease":100})", "",
+      {"a lease ends by itself",
+       R"({"max_clients":1,"lease":100})",
+       "",
        {{"activate", "a", "", "", ""},
         {"activate", "b", "", "MAX_CLIENTS_REACHED", R"("next_release_at":)" + at(100)},
         {"wait", "100", "", "", ""},
@@ -138,46 +169,72 @@ TEST_F(Scenarios, Table) {
         {"activate", "b", "", "", R"("active_clients":1)"},
         {"activate", "a", "", "MAX_CLIENTS_REACHED", ""},
         {"validate", "a", "", "LEASE_EXPIRED", ""}}},
-      {"check-in", R"({"check_in":100})", "",
+      {"check-in",
+       R"({"check_in":100})",
+       "",
        {{"activate", "a", "", "", ""},
         {"wait", "100", "", "", ""},
         {"validate", "a", "", "CHECK_IN_OVERDUE", R"("check_in_due_at":)" + at(100)},
         {"activate", "a", "", "", ""},
         {"validate", "a", "", "", ""}}},
-      {"hardware", R"({"binding":"strict"})", "",
+  });
+}
+
+TEST_F(Scenarios, WhatASeatIsBoundTo) {
+  run_all({
+      {"hardware",
+       R"({"binding":"strict"})",
+       "",
        {{"activate", "a", "", "HARDWARE_MISMATCH", R"("missing":["hardware_fingerprint"])"},
         {"activate", "a", R"("hardware_fingerprint":"unknown")", "BAD_REQUEST", R"("field":"hardware_fingerprint")"},
         {"activate", "a", R"("hardware_fingerprint":"m1")", "", ""},
         {"validate", "a", R"("hardware_fingerprint":"m1")", "", ""},
-        {"validate", "a", R"("hardware_fingerprint":"m2")", "HARDWARE_MISMATCH", R"("differed":["hardware_fingerprint"])"},
+        {"validate", "a", R"("hardware_fingerprint":"m2")", "HARDWARE_MISMATCH",
+         R"("differed":["hardware_fingerprint"])"},
         {"validate", "a", "", "HARDWARE_MISMATCH", ""},
         {"activate", "a", R"("hardware_fingerprint":"m2")", "HARDWARE_MISMATCH", ""},
         {"deactivate", "a", R"("hardware_fingerprint":"m2")", "", R"("released":true)"},
         {"activate", "a", R"("hardware_fingerprint":"m2")", "", ""}}},
-      {"hardware components", R"({"binding":"normal"})", "",
+      {"hardware components",
+       R"({"binding":"normal"})",
+       "",
        {{"activate", "a", R"("hardware_fingerprint":{"tpm":"t","smbios":"s","mac":"m","os":"unknown"})", "", ""},
         {"validate", "a", R"("hardware_fingerprint":{"tpm":"t","smbios":"s"})", "", ""},
-        {"validate", "a", R"("hardware_fingerprint":{"tpm":"x","smbios":"s","mac":"m"})", "HARDWARE_MISMATCH",
+        {"validate", "a", R"("hardware_fingerprint":{"tpm":"other","smbios":"s","mac":"m"})", "HARDWARE_MISMATCH",
          R"("matched":["smbios","mac"],"differed":["tpm"],"missing":[])"}}},
-      {"versions", R"({"version_range":">=2.0 <3.0"})", "",
+      {"versions",
+       R"({"version_range":">=2.0 <3.0"})",
+       "",
        {{"activate", "a", R"("client_version":"1.9")", "VERSION_NOT_COVERED", ""},
         {"activate", "a", R"("client_version":"2.3.1")", "", ""},
         {"validate", "a", "", "", ""},
         {"validate", "a", "", "", ""},
         {"validate", "a", R"("client_version":"3.0")", "VERSION_NOT_COVERED", ""}}},
-      {"features", R"({"features":{"a":{"limit":5},"b":{"expires_at":)" + at(10) + "}}}", "",
+      {"features",
+       R"({"features":{"a":{"limit":5},"b":{"expires_at":)" + at(10) + "}}}",
+       "",
        {{"validate", "", R"("features":["a","b"])", "",
-         R"("features":["a","b"],"entitlements":{"a":{"limit":5,"expires_at":null},"b":{"limit":null,"expires_at":)" + at(10) + "}}"},
+         R"("features":["a","b"],"entitlements":{"a":{"limit":5,"expires_at":null},"b":{"limit":null,"expires_at":)" +
+             at(10) + "}}"},
         {"validate", "", R"("features":["a","c\"d"])", "FEATURE_NOT_LICENSED", R"("feature":"c\"d")"},
         {"wait", "10", "", "", ""},
         {"validate", "", R"("features":["b"])", "FEATURE_NOT_LICENSED", R"("feature":"b","expired_at":)" + at(10)},
-        {"validate", "", R"("features":["a"])", "", R"("features":["a"],"entitlements":{"a":{"limit":5,"expires_at":null}})"}}},
-      {"overrides", R"({"max_clients":1,"features":{"a":null}})", R"("overrides":{"max_clients":2,"features":{"b":null}})",
-       {{"activate", "a", "", "", R"("max_clients":2,"features":["b"])"}, {"activate", "b", "", "", ""}, {"activate", "c", "", "MAX_CLIENTS_REACHED", ""}}},
-      {"precedence", R"({"binding":"strict","duration":100,"version_range":">=2.0"})", "",
+        {"validate", "", R"("features":["a"])", "",
+         R"("features":["a"],"entitlements":{"a":{"limit":5,"expires_at":null}})"}}},
+      {"overrides",
+       R"({"max_clients":1,"features":{"a":null}})",
+       R"("overrides":{"max_clients":2,"features":{"b":null}})",
+       {{"activate", "a", "", "", R"("max_clients":2,"features":["b"])"},
+        {"activate", "b", "", "", ""},
+        {"activate", "c", "", "MAX_CLIENTS_REACHED", ""}}},
+      {"precedence",
+       R"({"binding":"strict","duration":100,"version_range":">=2.0"})",
+       "",
        {{"activate", "a", R"("client_version":"2.0","hardware_fingerprint":"m1")", "", ""},
-        {"validate", "a", R"("client_version":"1.0","hardware_fingerprint":"m2","features":["x"])", "HARDWARE_MISMATCH", ""},
-        {"validate", "a", R"("client_version":"1.0","hardware_fingerprint":"m1","features":["x"])", "VERSION_NOT_COVERED", ""},
+        {"validate", "a", R"("client_version":"1.0","hardware_fingerprint":"m2","features":["x"])", "HARDWARE_MISMATCH",
+         ""},
+        {"validate", "a", R"("client_version":"1.0","hardware_fingerprint":"m1","features":["x"])",
+         "VERSION_NOT_COVERED", ""},
         {"validate", "a", R"("hardware_fingerprint":"m1","features":["x"])", "FEATURE_NOT_LICENSED", ""},
         {"validate", "z", R"("hardware_fingerprint":"m2","features":["x"])", "CLIENT_NOT_ACTIVATED", ""},
         {"wait", "100", "", "", ""},
@@ -186,7 +243,14 @@ TEST_F(Scenarios, Table) {
         {"validate", "z", "", "LICENSE_SUSPENDED", ""},
         {"revoke", "", "", "", ""},
         {"validate", "z", "", "LICENSE_REVOKED", ""}}},
-      {"usage", R"({"type":"metered","quotas":{"calls":{"amount":10,"period":"day"}}})", "",
+  });
+}
+
+TEST_F(Scenarios, Usage) {
+  run_all({
+      {"usage",
+       R"({"type":"metered","quotas":{"calls":{"amount":10,"period":"day"}}})",
+       "",
        {{"usage", "i1", R"("quantity":4)", "", R"("metric":"calls","quantity":4,"total":4,"quota":10)"},
         {"usage", "i1", R"("quantity":4)", "", R"("total":4)"},
         {"usage", "i1", R"("quantity":5)", "IDEMPOTENCY_CONFLICT", ""},
@@ -196,16 +260,20 @@ TEST_F(Scenarios, Table) {
         {"usage", "i4", R"("quantity":1,"client_id":"x")", "CLIENT_NOT_ACTIVATED", ""},
         {"suspend", "", "", "", ""},
         {"usage", "i5", R"("quantity":1)", "LICENSE_SUSPENDED", ""}}},
-      {"usage of a metric that is not licensed", "{}", "", {{"usage", "i1", R"("quantity":1)", "USAGE_QUOTA_EXCEEDED", R"("used":0,"quota":0)"}}},
-      {"transfers", R"({"max_clients":1,"max_transfers":1})", "",
+      {"usage of a metric that is not licensed",
+       "{}",
+       "",
+       {{"usage", "i1", R"("quantity":1)", "USAGE_QUOTA_EXCEEDED", R"("used":0,"quota":0)"}}},
+      {"transfers",
+       R"({"max_clients":1,"max_transfers":1})",
+       "",
        {{"activate", "a", "", "", ""},
         {"deactivate", "a", "", "", ""},
         {"activate", "b", "", "", ""},
         {"deactivate", "b", "", "", ""},
         {"activate", "c", "", "TRANSFER_LIMIT_REACHED", R"("max_transfers":1)"},
         {"activate", "b", "", "", ""}}},
-  };
-  for (const auto& scenario : scenarios) run(scenario);
+  });
 }
 
 TEST_F(DataPlaneTest, MaintainCoversWhatCameOutBefore) {
@@ -228,7 +296,11 @@ TEST_F(DataPlaneTest, UsageRequestsThatLookAlikeWhenJoined) {
   ASSERT_EQ(activate(license, "2:c").status, 200);
   ASSERT_EQ(activate(license, "c").status, 200);
   const auto send = [&](const std::string& metric, int quantity, const std::string& client) {
-    return post("/licenses/usage", {{"license_id", license.id}, {"metric", metric}, {"quantity", quantity}, {"client_id", client}, {"idempotency_key", "i"}});
+    return post("/licenses/usage", {{"license_id", license.id},
+                                    {"metric", metric},
+                                    {"quantity", quantity},
+                                    {"client_id", client},
+                                    {"idempotency_key", "i"}});
   };
   EXPECT_EQ(send("a", 1, "2:c").code(), "");
   EXPECT_EQ(send("a:1", 2, "c").code(), "IDEMPOTENCY_CONFLICT");
@@ -237,7 +309,9 @@ TEST_F(DataPlaneTest, UsageRequestsThatLookAlikeWhenJoined) {
 TEST_F(DataPlaneTest, MostBeatsWriteNothingAndExtensionsAreDurable) {
   const auto license = add_license(R"({"max_clients":2,"lease":100})");
   ASSERT_EQ(activate(license).status, 200);
-  const auto lease_end = [](const Answer& answer) { return answer.data().at("client").at("lease_expires_at").as_int64(); };
+  const auto lease_end = [](const Answer& answer) {
+    return answer.data().at("client").at("lease_expires_at").as_int64();
+  };
   const auto stored_end = [&] {
     store::LicenseRef ref{store::LicenseRef::By::id, *base::parse_id("lic", license.id)};
     return store_.open_reader()->license(ref, "c", clock_.now())->activation->lease_expires_at;
@@ -281,8 +355,8 @@ TEST_F(DataPlaneTest, LicenseDetails) {
     EXPECT_TRUE(answer.data().at("client").is_null());
     EXPECT_EQ(answer.body.find(license.key), std::string::npos);
   }
-  for (const char* member : {"license_id", "status", "type", "features", "entitlements", "expires_at", "max_clients", "active_clients", "issued_at",
-                             "client", "grace_until", "server_time"}) {
+  for (const char* member : {"license_id", "status", "type", "features", "entitlements", "expires_at", "max_clients",
+                             "active_clients", "issued_at", "client", "grace_until", "server_time"}) {
     EXPECT_TRUE(validate(license).data().contains(member)) << member;
   }
 }
@@ -322,7 +396,8 @@ TEST_F(DataPlaneTest, KeysAreNormalised) {
   for (const char* key : {"TEST-KEY7", "test-key7", " Test-Key 7 "}) {
     EXPECT_EQ(post("/licenses/validate", json::object{{"license_key", key}}).status, 200) << key;
   }
-  for (const char* key : {"TEST-KEY7\n", "TEST\u2010KEY7", "ＴＥＳＴ-KEY7", "TEST-KEY7\u200b", "TEST_KEY7", "TEST-KEY"}) {
+  for (const char* key :
+       {"TEST-KEY7\n", "TEST\u2010KEY7", "ＴＥＳＴ-KEY7", "TEST-KEY7\u200b", "TEST_KEY7", "TEST-KEY"}) {
     EXPECT_EQ(post("/licenses/validate", json::object{{"license_key", key}}).code(), "LICENSE_KEY_INVALID") << key;
   }
 }

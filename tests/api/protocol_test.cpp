@@ -1,7 +1,7 @@
 // The envelope, headers and methods; what happens when the server can't.
 #include <future>
 
-#include "api_test.h"
+#include "api/api_test.h"
 
 namespace lictor::test {
 namespace {
@@ -29,8 +29,16 @@ TEST_F(ProtocolTest, TheEnvelope) {
 
 TEST_F(ProtocolTest, RequestIdsAreKeptOrReplaced) {
   const std::pair<std::string, bool> rows[] = {
-      {"abc-DEF_1.2", true}, {"x", true},    {std::string(64, 'x'), true}, {std::string(65, 'x'), false}, {"a b", false},
-      {"a\"b", false},       {"a\\", false}, {"é", false},                 {"<script>", false},           {"", false},
+      {"abc-DEF_1.2", true},
+      {"x", true},
+      {std::string(64, 'x'), true},
+      {std::string(65, 'x'), false},
+      {"a b", false},
+      {"a\"b", false},
+      {"a\\", false},
+      {"é", false},
+      {"<script>", false},
+      {"", false},
   };
   for (const auto& [given, kept] : rows) {
     for (const char* path : {"/health", "/nowhere", "/api/v1/licenses/x", "/ready"}) {
@@ -47,7 +55,8 @@ TEST_F(ProtocolTest, RequestIdsAreKeptOrReplaced) {
 
 TEST_F(ProtocolTest, Problems) {
   const auto license = add_license("{}");
-  const auto problem = call("POST", "/api/v1/licenses/validate", R"({"license_key":"NONE-1"})", client_key_, {{"Accept", "application/problem+json"}});
+  const auto problem = call("POST", "/api/v1/licenses/validate", R"({"license_key":"NONE-1"})", client_key_,
+                            {{"Accept", "application/problem+json"}});
   EXPECT_EQ(problem.status, 404);
   EXPECT_EQ(problem.content_type, "application/problem+json");
   EXPECT_EQ(problem.object.at("type"), "about:blank");
@@ -55,10 +64,11 @@ TEST_F(ProtocolTest, Problems) {
   EXPECT_EQ(problem.object.at("status"), 404);
   EXPECT_EQ(problem.object.at("code"), "LICENSE_KEY_INVALID");
   EXPECT_EQ(problem.header("Cache-Control"), "no-store");
-  const auto success = call("POST", "/api/v1/licenses/validate", R"({"license_key":")" + license.key + "\"}", client_key_,
-                            {{"Accept", "application/problem+json"}});
+  const auto success = call("POST", "/api/v1/licenses/validate", R"({"license_key":")" + license.key + "\"}",
+                            client_key_, {{"Accept", "application/problem+json"}});
   EXPECT_EQ(success.content_type, "application/json");
-  EXPECT_EQ(call("GET", "/nowhere", "", "", {{"Accept", "text/html, application/problem+json;q=0.9"}}).content_type, "application/problem+json");
+  EXPECT_EQ(call("GET", "/nowhere", "", "", {{"Accept", "text/html, application/problem+json;q=0.9"}}).content_type,
+            "application/problem+json");
 }
 
 TEST_F(ProtocolTest, MethodsAndPaths) {
@@ -102,7 +112,8 @@ TEST_F(ProtocolTest, MethodsAndPaths) {
 TEST_F(ProtocolTest, TheAliasAndTheDoubledPrefix) {
   const auto license = add_license("{}");
   const std::string body = json::serialize(activation(license));
-  for (const char* path : {"/api/v1/licenses/activate", "/api/v1/activate", "/api/v1/api/v1/licenses/activate", "/api/v1/api/v1/activate"}) {
+  for (const char* path : {"/api/v1/licenses/activate", "/api/v1/activate", "/api/v1/api/v1/licenses/activate",
+                           "/api/v1/api/v1/activate"}) {
     EXPECT_EQ(call("POST", path, body, client_key_).status, 200) << path;
   }
 }
@@ -114,10 +125,12 @@ TEST_F(ProtocolTest, ContentTypesAndBodies) {
     return call("POST", path, body, admin_key_, {{"Content-Type", type}});
   };
   for (const char* path : {"/api/v1/licenses/activate", "/api/v1/admin/licenses/lookup"}) {
-    for (const char* type : {"application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=utf-8"}) {
+    for (const char* type : {"application/json", "Application/JSON", "application/json; charset=utf-8",
+                             "application/json;charset=utf-8"}) {
       EXPECT_NE(send(path, type, "{}").status, 415) << type;
     }
-    for (const char* type : {"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json", "application/json+x"}) {
+    for (const char* type :
+         {"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json", "application/json+x"}) {
       EXPECT_EQ(send(path, type, good).code(), "UNSUPPORTED_MEDIA_TYPE") << type;
     }
     for (const char* body : {"", "[]", "{", "nonsense", "{\"a\":1,\"a\":1}", "{\"a\":\"\xff\"}", "null"}) {
@@ -139,7 +152,8 @@ TEST_F(ProtocolTest, AStoreThatFailsIsUnavailable) {
   };
   expect_unavailable(activate(license, "d"));
   expect_unavailable(post("/licenses/deactivate", activation(license)));
-  expect_unavailable(post("/licenses/usage", R"({"license_id":")" + license.id + R"(","metric":"m","quantity":1,"idempotency_key":"i"})"));
+  expect_unavailable(post("/licenses/usage",
+                          R"({"license_id":")" + license.id + R"(","metric":"m","quantity":1,"idempotency_key":"i"})"));
   expect_unavailable(validate(cold, ""));
   expect_unavailable(get("/licenses/" + cold.id));
   expect_unavailable(get("/clients/cli_00000000000000000000000000"));

@@ -1,5 +1,5 @@
-"""The chain of audit events (src/store/audit_chain.h) recomputed by other means than the server's: its grammar again, in
-another language, so that a fault in the server's own code does not hide itself."""
+"""The chain of audit events (src/store/audit_chain.h) recomputed by other means than the server's: its grammar
+again, in another language, so that a fault in the server's own code does not hide itself."""
 
 import hashlib
 import sqlite3

@@ -1,9 +1,9 @@
 """One process of clients that race each other on a server which is killed again and again (test_race.py).
 
-Its first line on stdin is the task as JSON; when stdin ends, every client finishes what it is doing, retrying until it has
-an answer, and the process ends with 0. To the task's `log` goes a line of JSON when an operation begins, before its first
-byte is sent, and one when its answer has been read: what a client was promised, and when, is known from these alone.
-`at` is CLOCK_MONOTONIC (one for all processes), `wall` Unix time.
+Its first line on stdin is the task as JSON; when stdin ends, every client finishes what it is doing, retrying until it
+has an answer, and the process ends with 0. To the task's `log` goes a line of JSON when an operation begins, before its
+first byte is sent, and one when its answer has been read: what a client was promised, and when, is known from these
+alone. `at` is CLOCK_MONOTONIC (one for all processes), `wall` Unix time.
 """
 
 import http.client

@@ -304,4 +304,4 @@ class Server:
 
     def lictor(self, *args, limit=60):
         """The command line against this server, as its administrator."""
-        return lictor(*args, "--data", self.data, env={"LICTOR_SERVER": self.url}, limit=limit)
+        return lictor(*args, "--data", self.data, env={"LICTOR_URL": self.url}, limit=limit)

@@ -1,4 +1,4 @@
-"""Running lictord: starting, stopping, what it refuses, its logs and its metrics."""
+"""Running lictord: starting, stopping, what it refuses to start with, extreme options."""
 
 import json
 import re
@@ -14,6 +14,7 @@ import time
 import pytest
 import requests
 
+from metrics_text import parse_metrics
 from support import BIN_DIR, CLEAN_ENVIRONMENT, Server, eventually, run, seconds
 
 DATABASE = "lictor.db"
@@ -115,7 +116,8 @@ def test_a_wrong_value_is_refused_by_name(tmp_path, source, name, flag, variable
         "file": lambda: lictord(*base, "--config", tmp_path / "lictor.toml"),
     }[source]()
     assert finished.code == 2, finished
-    assert name in finished.err and value in finished.err and allowed in finished.err, finished
+    assert name in finished.err and allowed in finished.err, finished
+    assert value in finished.err or (source == "file" and "lictor.toml, line 2" in finished.err), finished
     assert not (tmp_path / "data").exists(), "nothing may be touched"
 
 
@@ -154,7 +156,8 @@ def test_an_unknown_variable_warns(start_server):
 def test_a_second_server_on_the_same_data_is_refused(server):
     second = lictord("--data", server.data, "--listen", "127.0.0.1:0")
     assert second.code != 0
-    assert "in use" in second.err and str(server.data / DATABASE) in second.err and str(server.process.pid) in second.err
+    for said in ("in use", str(server.data / DATABASE), str(server.process.pid)):
+        assert said in second.err, second
     assert server.call("GET", "/ready").status_code == 200
 
 
@@ -197,7 +200,7 @@ def test_a_database_of_another_program_is_refused(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"This is no database.\n" * 300, b"\x00" * 8192, b"SQLite format 3\x00" + b"x" * 5000])
+@pytest.mark.parametrize("content", [b"No database.\n" * 300, b"\x00" * 8192, b"SQLite format 3\x00" + b"x" * 5000])
 def test_a_file_that_is_no_database_is_refused(tmp_path, content):
     (tmp_path / "data").mkdir()
     path = tmp_path / "data" / DATABASE
@@ -313,6 +316,7 @@ def test_ready_says_no_while_stopping(start_server):
     eventually(lambda: not accepts(server.port))
     half.sendall(b"host\r\n\r\n")
     answer = half.recv(65536).decode()
+    half.close()
     assert answer.startswith("HTTP/1.1 503") and "UNAVAILABLE" in answer and "Retry-After" in answer, answer
     slow.finish()
     assert server.process.wait(seconds(5)) == 0
@@ -449,160 +453,3 @@ def test_health_and_ready(server):
         head = server.call("HEAD", path)
         assert head.status_code == 200 and head.content == b"" and int(head.headers["Content-Length"]) > 0
         assert server.call("POST", path, {}).status_code == 405
-
-
-# ---- logs ----
-
-JSON_LOG = ("--log-format", "json", "--log-level", "debug", "--log-max-bytes", "65536", "--log-files", "3")
-
-
-@pytest.mark.quick
-def test_json_logs_rotate_and_escape_and_tell_no_secret(start_server):
-    server = start_server(*JSON_LOG, "--log-file", "-")
-    server.stop()
-    log = server.data / "logs" / "lictord.log"
-    assert not log.exists(), "- is no file"
-    server.options = list(JSON_LOG)
-    server.start()
-    created = server.create_license("perpetual", overrides={"max_clients": None})
-    api_key = server.create_api_key()["api_key"]
-    answer = server.call("POST", "/api/v1/licenses/activate", api_key=api_key, headers={"X-Request-Id": "mine-1"}, body={
-        "license_key": created["license_key"], "client_id": 'quote " backslash \\ tag <b> é 数'})
-    assert answer.status_code == 200 and answer.headers["X-Request-Id"] == "mine-1"
-    text = "".join(path.read_text(encoding="utf-8") for path in eventually(lambda: logged(server, "mine-1")))
-    (line,) = [json.loads(line) for line in text.splitlines() if "mine-1" in line]
-    assert line["event"] == "seat.granted" and line["client_id"] == 'quote " backslash \\ tag <b> é 数'
-
-    with requests.Session() as session:
-        session.headers["X-API-Key"] = api_key
-        for number in range(1200):
-            body = {"license_key": created["license_key"], "client_id": f"client-{number}-{'x' * 150}"}
-            session.post(f"{server.url}/api/v1/licenses/activate", json=body, timeout=seconds(30))
-    server.stop()
-    files = sorted(log.parent.iterdir())
-    assert len(files) == 3 and log in files, files
-    assert all(path.stat().st_size <= 65536 + 4096 for path in files)
-    for path in files:
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            assert all(byte >= 0x20 for byte in line), line
-            document = json.loads(line)
-            assert {"time", "level", "event", "message"} <= set(document), line
-            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["time"])
-            if document["event"] == "seat.granted":
-                assert document["request_id"].startswith("req_") and document["license_id"].startswith("lic_")
-    everything = server.logs().upper()
-    for secret in (created["license_key"], api_key, server.admin_key):
-        assert secret.upper() not in everything
-
-
-def logged(server, text):
-    return [path for path in (server.data / "logs").iterdir() if text in path.read_text(encoding="utf-8")]
-
-
-@pytest.mark.parametrize("form", ["json", "human"])
-def test_what_comes_from_outside_can_write_no_line_of_its_own(start_server, form):
-    """In names that pass the checks, and in requests that are refused before any check."""
-    server = start_server("--log-format", form, "--log-level", "trace")
-    before = len(server.logs().splitlines())
-    created = server.create_license("perpetual", holder="h\u00a0 \"},{\"level\":\"forged\"")
-    api_key = server.create_api_key(name='n", "event":"forged')["api_key"]
-    hostile = ["a\nforged line", "a\r\nforged line", "\x1b[31mforged", "\u202eforged", "\u2028forged", "\x00forged"]
-    for client_id in hostile + ['"},{"level":"forged"']:
-        activate(server, created, client_id, api_key)
-        activate(server, {"license_key": client_id}, "x", api_key, hardware_fingerprint=client_id)
-    raw = b"GET /\xff\nforged line HTTP/1.1\r\nX-Request-Id: a\tforged\r\nHost: x\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds(10)) as connection:
-        connection.sendall(raw)
-        connection.recv(65536)
-    server.call("GET", "/x", headers={"X-Request-Id": "bad id forged", "User-Agent": "forged"})
-    server.stop()
-    lines = server.logs().splitlines()[before:]
-    assert lines
-    for line in lines:
-        assert not re.match(r"\s*forged", line)
-        assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", line), line
-        if form == "json":
-            assert json.loads(line)["level"] != "forged"
-        else:
-            assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z +[A-Z]+ ", line), line
-
-
-# ---- metrics ----
-
-SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
-LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
-SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
-
-
-def parse_metrics(text):
-    """{(name, labels): value} of the Prometheus text format 0.0.4, strictly: each sample belongs to the family whose
-    TYPE was told last, no family or series comes twice, buckets rise and end with +Inf."""
-    assert text.endswith("\n")
-    samples, types, helped, family = {}, {}, set(), None
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            name = line.split(" ", 3)[2]
-            assert name not in helped, line
-            helped.add(name)
-        elif line.startswith("# TYPE "):
-            _, _, family, kind = line.split(" ")
-            assert family not in types and kind in SUFFIXES, line
-            types[family] = kind
-        else:
-            match = SAMPLE.fullmatch(line)
-            assert match, f"no sample: {line!r}"
-            assert match[1] in [family + suffix for suffix in SUFFIXES[types[family]]], line
-            series = (match[1], tuple(sorted(LABEL.findall(match[2] or ""))))
-            assert series not in samples, f"twice: {line}"
-            samples[series] = float(match[3])
-    assert helped == set(types)
-    check_histograms(samples, [name for name, kind in types.items() if kind == "histogram"])
-    return samples
-
-
-def check_histograms(samples, names):
-    for name in names:
-        series = {}
-        for (sample, labels), value in samples.items():
-            if sample == f"{name}_bucket":
-                bound = float(dict(labels)["le"])
-                series.setdefault(tuple(label for label in labels if label[0] != "le"), []).append((bound, value))
-        for labels, buckets in series.items():
-            values = [value for _, value in sorted(buckets)]
-            assert values == sorted(values), f"{name}{labels} falls"
-            assert max(buckets)[0] == float("inf") and values[-1] == samples[f"{name}_count", labels]
-
-
-@pytest.mark.quick
-def test_metrics_count_and_their_labels_stay_few(server):
-    def read():
-        answer = server.call("GET", "/metrics")
-        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        return parse_metrics(answer.text)
-
-    def of(samples, endpoint, method="POST"):
-        return samples["license_requests_total", (("endpoint", endpoint), ("method", method))]
-
-    created = server.create_license("trial")
-    api_key = server.create_api_key()["api_key"]
-    before = read()
-    assert activate(server, created, "one", api_key).status_code == 200
-    assert activate(server, created, "two", api_key).status_code == 409
-    for number in range(200):  # of these nothing may become a label
-        server.call(f"METHOD{number}", f"/random/{number}")
-        server.call("GET", f"/api/v1/licenses/lic_{number}", api_key=api_key)
-    after = read()
-    assert set(after) == set(before), "new series"
-    assert of(after, "/activate") - of(before, "/activate") == 2
-    assert of(after, "other", "other") - of(before, "other", "other") == 200
-    assert of(after, "/licenses/{id}", "GET") - of(before, "/licenses/{id}", "GET") == 200
-    failures = ("license_activation_failures_total", (("reason", "MAX_CLIENTS_REACHED"),))
-    assert after[failures] - before[failures] == 1
-    counted = ("license_request_latency_seconds_count", (("endpoint", "/activate"),))
-    assert after[counted] - before[counted] == 2
-    for name in ("lictor_commit_seconds_count", "lictor_batch_jobs_count", "lictor_connections_total"):
-        assert after[name, ()] > before[name, ()], name
-    falling = [series for series, value in after.items() if series[0].endswith("_total") and value < before[series]]
-    assert not falling
-    text = server.call("GET", "/metrics").text
-    assert created["license_key"] not in text and api_key not in text and len(text) < 200_000

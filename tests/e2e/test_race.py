@@ -1,5 +1,5 @@
-"""Durable and exact: clients in many threads and processes race on a server that is killed with SIGKILL again and again.
-What every client was told, and when, is compared with what the server and its database say."""
+"""Durable and exact: clients in many threads and processes race on a server that is killed with SIGKILL again and
+again. What every client was told, and when, is compared with what the server and its database say."""
 
 import json
 import random
@@ -304,10 +304,9 @@ def sums(records):
 
 def check_serial(records, metric):
     """The totals that clients were told are those of all additions done one after the other: none lost, none twice."""
-    told_totals = sorted((r["data"]["total"], r["data"]["quantity"]) for r in accepted(records) if
-                         r["data"]["metric"] == metric)
+    additions = [r["data"] for r in accepted(records) if r["data"]["metric"] == metric]
     before = 0
-    for total, quantity in told_totals:
+    for total, quantity in sorted((addition["total"], addition["quantity"]) for addition in additions):
         assert total - quantity == before, f"{metric}: {quantity} made {total} of {before}"
         before = total
 
@@ -337,7 +336,6 @@ LEASE_SECONDS = 2
 FLOATING_SEATS = 5
 
 
-@pytest.mark.quick
 @pytest.mark.race
 def test_vanished_holders_of_leases_make_room_by_time_alone(start_server, tmp_path):
     server = start_server("--log-level", "error")
@@ -401,6 +399,50 @@ def test_validations_see_every_acknowledged_change_at_once(start_server):
     for thread in threads:
         thread.join()
     assert not failures, failures[:3]
+
+
+def record_of(step, operation, code="OK", at=0.0, client="c"):
+    return {"client": client, "step": step, "operation": operation, "code": code, "at": at}
+
+
+BEGIN_ACTIVATE, ACTIVATED = record_of("begin", "activate", at=1), record_of("answer", "activate", at=2)
+BEGIN_DEACTIVATE, DEACTIVATED = record_of("begin", "deactivate", at=3), record_of("answer", "deactivate", at=4)
+REFUSED = record_of("answer", "activate", "MAX_CLIENTS_REACHED", at=2)
+
+
+@pytest.mark.parametrize(
+    "records, may_hold, may_hold_none",
+    [
+        ([BEGIN_ACTIVATE], True, True),
+        ([BEGIN_ACTIVATE, ACTIVATED], True, False),
+        ([BEGIN_ACTIVATE, REFUSED], False, True),
+        ([BEGIN_ACTIVATE, ACTIVATED, BEGIN_ACTIVATE], True, False),
+        ([BEGIN_ACTIVATE, ACTIVATED, BEGIN_DEACTIVATE], True, True),
+        ([BEGIN_ACTIVATE, ACTIVATED, BEGIN_DEACTIVATE, DEACTIVATED], False, True),
+    ],
+)
+def test_the_check_of_promises_can_fail(records, may_hold, may_hold_none):
+    for held, allowed in (({"c"}, may_hold), (set(), may_hold_none)):
+        if allowed:
+            check_held(held, records)
+        else:
+            with pytest.raises(AssertionError):
+                check_held(held, records)
+
+
+def test_the_checks_of_intervals_and_totals_can_fail():
+    assert most_holders_at_a_time([(0, 2), (1, 3), (2, 4)]) == 2
+    assert most_holders_at_a_time([(0, 1), (1, 2)]) == 1
+    assert promised_intervals([BEGIN_ACTIVATE, ACTIVATED, BEGIN_DEACTIVATE, DEACTIVATED], 9) == [(2, 3)]
+    assert promised_intervals([BEGIN_ACTIVATE, ACTIVATED], 9) == [(2, 9)]
+
+    def usage(total, quantity):
+        return {**record_of("answer", "usage"), "data": {"metric": "m", "total": total, "quantity": quantity}}
+
+    check_serial([usage(5, 2), usage(3, 3)], "m")
+    for wrong in ([usage(5, 2), usage(4, 3)], [usage(3, 3), usage(3, 3)], [usage(6, 3)]):  # lost, twice, before any
+        with pytest.raises(AssertionError):
+            check_serial(wrong, "m")
 
 
 def test_the_independent_verification_finds_an_edited_event(start_server, tmp_path):

@@ -47,12 +47,19 @@ class FakeExchange final : public http::Exchange {
     for (const auto& [name, value] : text_.headers) headers_.push_back({name, value});
     const std::string_view target = text_.target;
     const auto mark = target.find('?');
-    request_ = {text_.method, target, target.substr(0, mark), mark == target.npos ? std::string_view() : target.substr(mark + 1),
-                headers_,     text_.body, "127.0.0.1", std::chrono::steady_clock::now()};
+    request_ = {text_.method,
+                target,
+                target.substr(0, mark),
+                mark == target.npos ? std::string_view() : target.substr(mark + 1),
+                headers_,
+                text_.body,
+                "127.0.0.1",
+                std::chrono::steady_clock::now()};
   }
 
   const http::Request& request() const noexcept override { return request_; }
-  void respond(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body) override {
+  void respond(int status, std::string_view content_type, std::string_view extra_headers,
+               std::string_view body) override {
     if (answer.answers++ > 0) return;
     answer.status = status;
     answer.content_type = content_type;

@@ -17,15 +17,40 @@ std::string_view text_of(const json::value& value) { return value.as_string(); }
 // contract.md, section 3, and the codes that came with the routes.
 TEST(Errors, StatusOfEachCode) {
   const std::map<std::string, int> expected{
-      {"BAD_REQUEST", 400},          {"UNKNOWN_FIELD", 422},        {"PAYLOAD_TOO_LARGE", 413},   {"UNSUPPORTED_MEDIA_TYPE", 415},
-      {"UNAUTHENTICATED", 401},      {"SIGNATURE_INVALID", 401},    {"SIGNATURE_AMBIGUOUS", 400}, {"REPLAYED", 409},
-      {"CLOCK_SKEW", 401},           {"FORBIDDEN", 403},            {"NOT_FOUND", 404},           {"LICENSE_KEY_INVALID", 404},
-      {"LICENSE_SUSPENDED", 403},    {"LICENSE_REVOKED", 403},      {"LICENSE_EXPIRED", 403},     {"LICENSE_NOT_YET_VALID", 403},
-      {"CHECK_IN_OVERDUE", 403},     {"CLIENT_NOT_ACTIVATED", 403}, {"CLIENT_BLOCKED", 403},      {"LEASE_EXPIRED", 403},
-      {"HARDWARE_MISMATCH", 403},    {"MAX_CLIENTS_REACHED", 409},  {"FEATURE_NOT_LICENSED", 403}, {"VERSION_NOT_COVERED", 403},
-      {"USAGE_QUOTA_EXCEEDED", 403}, {"IDEMPOTENCY_CONFLICT", 409}, {"RATE_LIMITED", 429},        {"OVERLOADED", 503},
-      {"UNAVAILABLE", 503},          {"INTERNAL", 500},             {"METHOD_NOT_ALLOWED", 405},  {"REQUEST_TIMEOUT", 408},
-      {"ALREADY_EXISTS", 409},       {"TRANSFER_LIMIT_REACHED", 409},
+      {"BAD_REQUEST", 400},
+      {"UNKNOWN_FIELD", 422},
+      {"PAYLOAD_TOO_LARGE", 413},
+      {"UNSUPPORTED_MEDIA_TYPE", 415},
+      {"UNAUTHENTICATED", 401},
+      {"SIGNATURE_INVALID", 401},
+      {"SIGNATURE_AMBIGUOUS", 400},
+      {"REPLAYED", 409},
+      {"CLOCK_SKEW", 401},
+      {"FORBIDDEN", 403},
+      {"NOT_FOUND", 404},
+      {"LICENSE_KEY_INVALID", 404},
+      {"LICENSE_SUSPENDED", 403},
+      {"LICENSE_REVOKED", 403},
+      {"LICENSE_EXPIRED", 403},
+      {"LICENSE_NOT_YET_VALID", 403},
+      {"CHECK_IN_OVERDUE", 403},
+      {"CLIENT_NOT_ACTIVATED", 403},
+      {"CLIENT_BLOCKED", 403},
+      {"LEASE_EXPIRED", 403},
+      {"HARDWARE_MISMATCH", 403},
+      {"MAX_CLIENTS_REACHED", 409},
+      {"FEATURE_NOT_LICENSED", 403},
+      {"VERSION_NOT_COVERED", 403},
+      {"USAGE_QUOTA_EXCEEDED", 403},
+      {"IDEMPOTENCY_CONFLICT", 409},
+      {"RATE_LIMITED", 429},
+      {"OVERLOADED", 503},
+      {"UNAVAILABLE", 503},
+      {"INTERNAL", 500},
+      {"METHOD_NOT_ALLOWED", 405},
+      {"REQUEST_TIMEOUT", 408},
+      {"ALREADY_EXISTS", 409},
+      {"TRANSFER_LIMIT_REACHED", 409},
   };
   std::set<std::string> seen;
   for (std::size_t i = 0; i < licensing::kCodeCount; ++i) {
@@ -86,7 +111,8 @@ TEST(Errors, DetailsOfDenials) {
   seats_later.next_release_at = 1700000000;
   licensing::Denial hardware = denial(Code::hardware_mismatch);
   hardware.hardware.matched = licensing::bit_of(licensing::ComponentClass::tpm);
-  hardware.hardware.differed = licensing::bit_of(licensing::ComponentClass::mac) | licensing::bit_of(licensing::ComponentClass::cpu);
+  hardware.hardware.differed =
+      licensing::bit_of(licensing::ComponentClass::mac) | licensing::bit_of(licensing::ComponentClass::cpu);
   hardware.hardware.missing = licensing::bit_of(licensing::ComponentClass::os);
   licensing::Denial opaque = denial(Code::hardware_mismatch);
   opaque.hardware.opaque_differs = true;
@@ -114,7 +140,8 @@ TEST(Errors, DetailsOfDenials) {
       {transfer, R"({"max_transfers":3,"next_transfer_at":1700000000})"},
       {quota, R"({"used":9,"quota":10,"period_ends_at":null})"},
   };
-  for (const auto& [input, expected] : rows) EXPECT_EQ(describe(input).details, expected) << licensing::wire_name(input.code);
+  for (const auto& [input, expected] : rows)
+    EXPECT_EQ(describe(input).details, expected) << licensing::wire_name(input.code);
 }
 
 TEST(Errors, WordsForPeople) {

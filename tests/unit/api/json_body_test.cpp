@@ -217,7 +217,8 @@ struct Value {
 };
 
 std::string random_utf8(std::mt19937& random) {
-  static const std::string kPieces[] = {"a", "Z", "0", " ", "\"", "\\", "/", "\n", "\t", "\x01", "é", "客", "😀", std::string("\0", 1), "&="};
+  static const std::string kPieces[] = {
+      "a", "Z", "0", " ", "\"", "\\", "/", "\n", "\t", "\x01", "é", "客", "😀", std::string("\0", 1), "&="};
   std::string text;
   for (auto left = random() % 12; left > 0; --left) text += kPieces[random() % std::size(kPieces)];
   if (random() % 50 == 0) text = repeat(text + "x", 700);
@@ -282,9 +283,14 @@ TEST(JsonBody, DamagedTextNeverCrashes) {
     for (auto edits = random() % 3 + 1; edits > 0; --edits) {
       const std::size_t at = random() % text.size();
       switch (random() % 3) {
-        case 0: text[at] = static_cast<char>(random()); break;
-        case 1: text.erase(at, random() % 4 + 1); break;
-        default: text.insert(at, std::string(1, "{}[],:\"\\u0"[random() % 10]));
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, random() % 4 + 1);
+          break;
+        default:
+          text.insert(at, std::string(1, "{}[],:\"\\u0"[random() % 10]));
       }
       if (text.empty()) break;
     }

@@ -27,7 +27,8 @@ std::string fault_of(const std::string& text, Request* out = nullptr) {
 }
 
 // `members` set over the smallest good request; an empty value takes a member out.
-std::string with(std::vector<std::pair<std::string, std::string>> members, const std::pair<std::string, std::string>& change) {
+std::string with(std::vector<std::pair<std::string, std::string>> members,
+                 const std::pair<std::string, std::string>& change) {
   bool found = false;
   for (auto& member : members) {
     if (member.first != change.first) continue;
@@ -47,7 +48,8 @@ using Base = std::vector<std::pair<std::string, std::string>>;
 const Base kActivate{{"license_key", "\"KEY-1\""}, {"client_id", "\"c\""}};
 const Base kValidate{{"license_id", "\"lic_1\""}};
 const Base kDeactivate{{"license_key", "\"KEY-1\""}, {"client_id", "\"c\""}};
-const Base kUsage{{"license_id", "\"lic_1\""}, {"metric", "\"calls\""}, {"quantity", "1"}, {"idempotency_key", "\"i\""}};
+const Base kUsage{
+    {"license_id", "\"lic_1\""}, {"metric", "\"calls\""}, {"quantity", "1"}, {"idempotency_key", "\"i\""}};
 
 struct Row {
   std::string member, value, fault;  // fault without the field; "" = good
@@ -76,17 +78,28 @@ std::vector<Row> text_rows(const std::string& name, std::size_t most) {
 }
 
 std::vector<Row> timestamp_rows() {
-  return {{"timestamp", "0", ""},          {"timestamp", "1700000000", ""},  {"timestamp", "-1", "BAD_REQUEST"},
-          {"timestamp", "1e9", "BAD_REQUEST"}, {"timestamp", "1.5", "BAD_REQUEST"}, {"timestamp", "\"1700000000\"", "BAD_REQUEST"},
-          {"timestamp", "253402300799", ""}, {"timestamp", "253402300800", "BAD_REQUEST"}, {"timestamp", "9223372036854775808", "BAD_REQUEST"},
-          {"timestamp", "null", "BAD_REQUEST"}, {"signature", "1", "BAD_REQUEST"}, {"signature", "\"\"", ""},
-          {"license_key", "1", "BAD_REQUEST"}, {"license_key", "null", "BAD_REQUEST"}, {"license_key", "[]", "BAD_REQUEST"}};
+  return {{"timestamp", "0", ""},
+          {"timestamp", "1700000000", ""},
+          {"timestamp", "-1", "BAD_REQUEST"},
+          {"timestamp", "1e9", "BAD_REQUEST"},
+          {"timestamp", "1.5", "BAD_REQUEST"},
+          {"timestamp", "\"1700000000\"", "BAD_REQUEST"},
+          {"timestamp", "253402300799", ""},
+          {"timestamp", "253402300800", "BAD_REQUEST"},
+          {"timestamp", "9223372036854775808", "BAD_REQUEST"},
+          {"timestamp", "null", "BAD_REQUEST"},
+          {"signature", "1", "BAD_REQUEST"},
+          {"signature", "\"\"", ""},
+          {"license_key", "1", "BAD_REQUEST"},
+          {"license_key", "null", "BAD_REQUEST"},
+          {"license_key", "[]", "BAD_REQUEST"}};
 }
 
 // A9 and everything else that is no member.
 std::vector<Row> unknown_rows() {
   std::vector<Row> rows;
-  for (const char* name : {"max_clients", "status", "role", "License_key", "license_key ", "", "$ref", "__proto__", "product", "expires_at"}) {
+  for (const char* name : {"max_clients", "status", "role", "License_key", "license_key ", "", "$ref", "__proto__",
+                           "product", "expires_at"}) {
     rows.push_back({name, "1", "UNKNOWN_FIELD"});
   }
   return rows;
@@ -153,7 +166,8 @@ TEST(DeactivateRequest, Members) {
   run_rows<DeactivateRequest>(kDeactivate, timestamp_rows());
   run_rows<DeactivateRequest>(kDeactivate, unknown_rows());
   // Giving a seat back never depends on the fingerprint: it is not even read.
-  run_rows<DeactivateRequest>(kDeactivate, {{"hardware_fingerprint", "\"unknown\"", ""}, {"hardware_fingerprint", "{\"tpm\":1}", ""}});
+  run_rows<DeactivateRequest>(
+      kDeactivate, {{"hardware_fingerprint", "\"unknown\"", ""}, {"hardware_fingerprint", "{\"tpm\":1}", ""}});
 }
 
 TEST(UsageRequest, Members) {
@@ -183,10 +197,12 @@ TEST(UsageRequest, Members) {
 
 TEST(Requests, ValuesArriveAsSent) {
   ValidateRequest request;
-  ASSERT_EQ(fault_of(R"({"nonce":"n\u00e9","license_key":" key ","client_id":"c\"","client_version":"2.3.1","features":["a","\u0062"],)"
-                     R"("timestamp":17,"signature":"sig","hardware_fingerprint":"hw"})",
-                     &request),
-            "");
+  ASSERT_EQ(
+      fault_of(
+          R"({"nonce":"n\u00e9","license_key":" key ","client_id":"c\"","client_version":"2.3.1","features":["a","\u0062"],)"
+          R"("timestamp":17,"signature":"sig","hardware_fingerprint":"hw"})",
+          &request),
+      "");
   EXPECT_EQ(request.license_key, " key ");
   EXPECT_FALSE(request.license_id);
   EXPECT_EQ(request.client_id, "c\"");
@@ -200,7 +216,9 @@ TEST(Requests, ValuesArriveAsSent) {
 
 // ---- fingerprints ----
 
-std::string fingerprint_fault(const std::string& value) { return fault_of<ActivateRequest>(with(kActivate, {"hardware_fingerprint", value})); }
+std::string fingerprint_fault(const std::string& value) {
+  return fault_of<ActivateRequest>(with(kActivate, {"hardware_fingerprint", value}));
+}
 licensing::Fingerprint fingerprint(const std::string& value) {
   ActivateRequest request;
   EXPECT_EQ(fault_of(with(kActivate, {"hardware_fingerprint", value}), &request), "") << value;
@@ -254,7 +272,8 @@ TEST(FingerprintReader, DigestsTellValuesAndClassesApart) {
   EXPECT_FALSE(a == fingerprint("\"Machine-a\"")) << "an opaque value is compared exactly";
   const auto parts = fingerprint(R"({"tpm":"machine-a","mac":"machine-a","board":"unknown"})");
   EXPECT_EQ(parts.kind, licensing::Fingerprint::Kind::components);
-  EXPECT_EQ(parts.mask, licensing::bit_of(licensing::ComponentClass::tpm) | licensing::bit_of(licensing::ComponentClass::mac))
+  EXPECT_EQ(parts.mask,
+            licensing::bit_of(licensing::ComponentClass::tpm) | licensing::bit_of(licensing::ComponentClass::mac))
       << "a placeholder is a missing component";
   EXPECT_NE(parts.tags[0], parts.tags[5]);
   EXPECT_NE(parts.tags[0], a.tags[0]);

@@ -80,8 +80,17 @@ TEST(ApiKeys, OtherTextsAreRefused) {
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const NewApiKey stranger = make_api_key();
   const std::string mixed = text.substr(0, 35) + std::string(stranger.text.reveal().substr(35));
-  const std::string rows[] = {"",           text + " ", " " + text,          text + "\n", upper, text + text, text.substr(0, 34),
-                              mixed,        std::string(stranger.text.reveal()), std::string(10000, 'a'), std::string(67, '\0'),
+  const std::string rows[] = {"",
+                              text + " ",
+                              " " + text,
+                              text + "\n",
+                              upper,
+                              text + text,
+                              text.substr(0, 34),
+                              mixed,
+                              std::string(stranger.text.reveal()),
+                              std::string(10000, 'a'),
+                              std::string(67, '\0'),
                               "lk_live_" + std::string(26, '0') + "_" + std::string(32, '0')};
   for (const auto& row : rows) EXPECT_EQ(keys.find(0, row, kNow), nullptr) << row.substr(0, 80);
 }

@@ -43,16 +43,31 @@ TEST(GuideSignature, TheExampleOfTheGuide) {
   std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   EXPECT_EQ(verify(kExample, upper), SignatureVerdict::valid);
   EXPECT_EQ(verify(kExample, kHex, "your-api-kez"), SignatureVerdict::invalid);
-  EXPECT_EQ(verify({plain("timestamp", "1700000000"), plain("license_key", "TEST-KEY-001"), plain("client_id", "客户端-é")},
-                   "955e1c070b615bdd771a4a415e1afacf2c671996347258f3dadd20dafdaad7e2"),
-            SignatureVerdict::valid);
+  EXPECT_EQ(
+      verify({plain("timestamp", "1700000000"), plain("license_key", "TEST-KEY-001"), plain("client_id", "客户端-é")},
+             "955e1c070b615bdd771a4a415e1afacf2c671996347258f3dadd20dafdaad7e2"),
+      SignatureVerdict::valid);
 }
 
 TEST(GuideSignature, AnyOtherTextIsInvalid) {
   const std::string hex(kHex), base64(kBase64);
-  const std::string rows[] = {"", " ", hex.substr(1), hex.substr(0, 63), hex + "0", " " + hex, hex + "\n", "0x" + hex.substr(2),
-                              hex.substr(0, 63) + "g", base64 + "=", base64.substr(0, 42), base64 + "AAAA", "base64-encoded-signature",
-                              std::string(64, '0'), std::string(43, 'A'), base64.substr(0, 42) + "9=", std::string(100000, 'A')};
+  const std::string rows[] = {"",
+                              " ",
+                              hex.substr(1),
+                              hex.substr(0, 63),
+                              hex + "0",
+                              " " + hex,
+                              hex + "\n",
+                              "0x" + hex.substr(2),
+                              hex.substr(0, 63) + "g",
+                              base64 + "=",
+                              base64.substr(0, 42),
+                              base64 + "AAAA",
+                              "base64-encoded-signature",
+                              std::string(64, '0'),
+                              std::string(43, 'A'),
+                              base64.substr(0, 42) + "9=",
+                              std::string(100000, 'A')};
   for (const auto& row : rows) EXPECT_EQ(verify(kExample, row), SignatureVerdict::invalid) << row.substr(0, 80);
   for (std::size_t i = 0; i < hex.size(); ++i) {
     std::string flipped = hex;
@@ -84,10 +99,12 @@ TEST(GuideSignature, MembersThatCouldShiftABorderAreAmbiguous) {
   EXPECT_EQ(verify({plain("client_id=a&license_key", "K")}, signature), SignatureVerdict::ambiguous);
   const std::string shifting[] = {"&", "=", "a=b", std::string("\0", 1), "\n", "\x1f", "\x7f", "a\tb"};
   for (const auto& text : shifting) {
-    EXPECT_EQ(verify({plain("client_id", text)}, signature_of("client_id=" + text)), SignatureVerdict::ambiguous) << text;
+    EXPECT_EQ(verify({plain("client_id", text)}, signature_of("client_id=" + text)), SignatureVerdict::ambiguous)
+        << text;
     EXPECT_EQ(verify({plain(text, "v")}, signature_of(text + "=v")), SignatureVerdict::ambiguous) << text;
   }
-  EXPECT_EQ(verify({plain("a", "1"), {"features", "", false}}, signature_of("a=1&features=")), SignatureVerdict::ambiguous);
+  EXPECT_EQ(verify({plain("a", "1"), {"features", "", false}}, signature_of("a=1&features=")),
+            SignatureVerdict::ambiguous);
 }
 
 TEST(GuideSignature, TheMacNamesTheRequestHoweverItWasWritten) {
@@ -114,21 +131,22 @@ TEST(GuideSignature, Freshness) {
 using Body = std::map<std::string, std::string>;  // member → JSON value
 
 std::string random_text(std::mt19937& random) {
-  static const std::string kPieces[] = {"a", "b", "1", "-", "&", "=", "a=b", "&license_key=", "client_id", "客", "%26",
-                                        "\\u0026", "\\u003d", "\\\"", "\\\\", " ", "+", "\\u0000", "\\n", "0", "é"};
+  static const std::string kPieces[] = {
+      "a",       "b",       "1",    "-",    "&", "=", "a=b",     "&license_key=", "client_id", "客", "%26",
+      "\\u0026", "\\u003d", "\\\"", "\\\\", " ", "+", "\\u0000", "\\n",           "0",         "é"};
   std::string text;
   for (auto left = random() % 4 + 1; left > 0; --left) text += kPieces[random() % std::size(kPieces)];
   return '"' + text + '"';
 }
 
 Body random_body(std::mt19937& random) {
-  static const std::string kNames[] = {"license_key", "license_id", "client_id", "client_version", "nonce", "timestamp",
-                                       "hardware_fingerprint", "features"};
+  static const std::string kNames[] = {"license_key", "license_id",           "client_id", "client_version", "nonce",
+                                       "timestamp",   "hardware_fingerprint", "features"};
   static const std::string kNumbers[] = {"0", "1", "10", "-0", "1700000000"};
   Body body;
   for (const auto& name : kNames) {
     if (random() % 3 != 0) continue;
-    body[name] = name == "timestamp" ? kNumbers[random() % std::size(kNumbers)]
+    body[name] = name == "timestamp"  ? kNumbers[random() % std::size(kNumbers)]
                  : name == "features" ? "[" + random_text(random) + "]"
                                       : random_text(random);
   }

@@ -36,15 +36,17 @@ TEST(Scope, SetsAddUp) {
 TEST(Scope, AdminWriteDoesNotRead) { EXPECT_FALSE(grants(*parse_scopes("admin:write"), Scope::admin_read)); }
 
 TEST(Scope, Refused) {
-  const char* const rows[] = {"",         " ",          "admin",           "admin:* ",          " admin:*", "license:validate  usage:write",
-                              "ADMIN:*",  "admin:*\n",  "license:*",       "license:validate,", "*",        "admin:read\tadmin:write",
-                              "admin:re", "admin:readx"};
+  const char* const rows[] = {
+      "",         " ",          "admin",     "admin:* ",          " admin:*", "license:validate  usage:write",
+      "ADMIN:*",  "admin:*\n",  "license:*", "license:validate,", "*",        "admin:read\tadmin:write",
+      "admin:re", "admin:readx"};
   for (const char* row : rows) {
     const auto set = parse_scopes(row);
     ASSERT_FALSE(set) << '"' << row << '"';
     EXPECT_EQ(set.problem().field, "scopes");
   }
-  EXPECT_NE(parse_scopes("licence:read").problem().message.find("license:read"), std::string::npos) << "lists what is allowed";
+  EXPECT_NE(parse_scopes("licence:read").problem().message.find("license:read"), std::string::npos)
+      << "lists what is allowed";
 }
 
 }  // namespace

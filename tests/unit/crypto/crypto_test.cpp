@@ -86,7 +86,8 @@ TEST(Prf, SipHash128Vectors) {
   Prf::Key key{};
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
   const Prf prf(key);
-  for (const auto& [length, expected] : rows) EXPECT_EQ(base::to_hex(prf(counting(0, length)).bytes), expected) << length;
+  for (const auto& [length, expected] : rows)
+    EXPECT_EQ(base::to_hex(prf(counting(0, length)).bytes), expected) << length;
 }
 
 TEST(Prf, TheKeyDecides) {

@@ -1,6 +1,6 @@
 #include "service/batch.h"
 
-#include "service_test.h"
+#include "unit/service/service_test.h"
 
 namespace lictor::service {
 namespace {
@@ -38,7 +38,8 @@ using Texts = std::vector<std::string>;
 
 TEST_F(BatchTest, ARenewalTakesNoSeat) {
   const auto license = add_license(R"({"max_clients":2})");
-  const auto first = run(activate(license, "a"), activate(license, "a"), activate(license, "b"), activate(license, "a"));
+  const auto first =
+      run(activate(license, "a"), activate(license, "a"), activate(license, "b"), activate(license, "a"));
   EXPECT_EQ(texts(first), (Texts{"ok", "ok", "ok", "ok"}));
   EXPECT_EQ(first[0].answer.seat, SeatChange::granted);
   EXPECT_EQ(first[1].answer.seat, SeatChange::renewed);
@@ -50,12 +51,14 @@ TEST_F(BatchTest, ARenewalTakesNoSeat) {
 
 TEST_F(BatchTest, CommandsOnOneLicenseSeeEachOther) {
   const auto license = add_license(R"({"max_clients":1})");
-  const auto outcomes = run(validate(license, "a"), activate(license, "a"), activate(license, "b"), validate(license, "a"),
-                            deactivate(license, "a"), validate(license, "a"), deactivate(license, "a"), activate(license, "b"),
-                            change(license, licensing::StatusCommand::suspend), validate(license, "b"), activate(license, "b"),
-                            change(license, licensing::StatusCommand::resume), validate(license, "b"));
-  EXPECT_EQ(texts(outcomes), (Texts{"CLIENT_NOT_ACTIVATED", "ok", "MAX_CLIENTS_REACHED", "ok", "ok", "CLIENT_NOT_ACTIVATED", "ok", "ok",
-                                    "ok", "LICENSE_SUSPENDED", "LICENSE_SUSPENDED", "ok", "ok"}));
+  const auto outcomes =
+      run(validate(license, "a"), activate(license, "a"), activate(license, "b"), validate(license, "a"),
+          deactivate(license, "a"), validate(license, "a"), deactivate(license, "a"), activate(license, "b"),
+          change(license, licensing::StatusCommand::suspend), validate(license, "b"), activate(license, "b"),
+          change(license, licensing::StatusCommand::resume), validate(license, "b"));
+  EXPECT_EQ(texts(outcomes),
+            (Texts{"CLIENT_NOT_ACTIVATED", "ok", "MAX_CLIENTS_REACHED", "ok", "ok", "CLIENT_NOT_ACTIVATED", "ok", "ok",
+                   "ok", "LICENSE_SUSPENDED", "LICENSE_SUSPENDED", "ok", "ok"}));
   EXPECT_EQ(outcomes[4].answer.seat, SeatChange::released);
   EXPECT_EQ(outcomes[6].answer.seat, SeatChange::none);
   EXPECT_EQ(read(license).license.state.seats_held, 1U);
@@ -65,7 +68,8 @@ TEST_F(BatchTest, CommandsOnOneLicenseSeeEachOther) {
 
 TEST_F(BatchTest, AnswersCarryTheCountOfTheirMoment) {
   const auto license = add_license(R"({"max_clients":3})");
-  const auto outcomes = run(activate(license, "a"), activate(license, "b"), deactivate(license, "a"), activate(license, "c"));
+  const auto outcomes =
+      run(activate(license, "a"), activate(license, "b"), deactivate(license, "a"), activate(license, "c"));
   std::vector<std::uint32_t> held;
   for (const auto& outcome : outcomes) held.push_back(outcome.answer.license.seats_held);
   EXPECT_EQ(held, (std::vector<std::uint32_t>{1, 2, 1, 2}));
@@ -79,7 +83,8 @@ TEST_F(BatchTest, EndedLeasesAreFreeWithinTheBatch) {
   ASSERT_EQ(full[0].text(), "MAX_CLIENTS_REACHED");
   EXPECT_EQ(full[0].answer.denial->next_release_at, kNow + 100);
   clock_.advance(1);
-  const auto outcomes = run(validate(license, "a"), activate(license, "c"), activate(license, "a"), activate(license, "b"));
+  const auto outcomes =
+      run(validate(license, "a"), activate(license, "c"), activate(license, "a"), activate(license, "b"));
   EXPECT_EQ(texts(outcomes), (Texts{"LEASE_EXPIRED", "ok", "ok", "MAX_CLIENTS_REACHED"}));
   EXPECT_EQ(read(license).license.state.seats_held, 2U);
   const auto released = events("seat.released");
@@ -114,7 +119,8 @@ TEST_F(BatchTest, ADeactivatedLeaseDoesNotComeBackWhenItsEndPasses) {
 }
 
 TEST_F(BatchTest, UsageAddsUpWithinAndAcrossBatches) {
-  const auto license = add_license(R"({"type":"metered","max_clients":null,"quotas":{"calls":{"amount":10,"period":"day"}}})");
+  const auto license =
+      add_license(R"({"type":"metered","max_clients":null,"quotas":{"calls":{"amount":10,"period":"day"}}})");
   const auto outcomes = run(use(license, 4, "i1"), use(license, 5, "i2"), use(license, 2, "i3"), use(license, 1, "i4"));
   EXPECT_EQ(texts(outcomes), (Texts{"ok", "ok", "USAGE_QUOTA_EXCEEDED", "ok"}));
   EXPECT_EQ(outcomes[2].answer.denial->used, 9);

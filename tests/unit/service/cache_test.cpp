@@ -52,7 +52,8 @@ class CacheTest : public testing::Test {
   void fill(Cache& cache, const store::LicenseView& view, std::string_view client = {}) {
     cache.fill(view, terms(view.license.overrides), true, client.empty() ? nullptr : &client, cache.fill_ticket());
   }
-  static bool has(Cache& cache, const store::LicenseRef& ref, std::string_view client = {}, base::UnixSeconds now = kNow) {
+  static bool has(Cache& cache, const store::LicenseRef& ref, std::string_view client = {},
+                  base::UnixSeconds now = kNow) {
     CachedView out;
     return cache.find(ref, client.empty() ? nullptr : &client, now, out);
   }
@@ -218,7 +219,8 @@ TEST_F(CacheConcurrent, NobodySeesThePast) {
         committed[i] = round;  // the database has it
         cache.begin_publish();
         cache.publish(row, terms());
-        auto bound = seat(round % 2 == 0 ? licensing::Fingerprint::Kind::components : licensing::Fingerprint::Kind::opaque);
+        auto bound =
+            seat(round % 2 == 0 ? licensing::Fingerprint::Kind::components : licensing::Fingerprint::Kind::opaque);
         bound.held = round % 5 != 0;
         bound.activated_at = round;
         cache.publish(row.id, "client", bound);

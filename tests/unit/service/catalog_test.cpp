@@ -55,7 +55,8 @@ TEST_F(CatalogTest, EqualTermsAreOneEntry) {
   EXPECT_EQ(seven->terms.max_clients, 7U);
   EXPECT_EQ(seven->terms.lease, 600);
   EXPECT_NE(&*catalog_.terms(12, overrides(7)), &*seven);
-  EXPECT_EQ(plain->fragment, R"("type":"perpetual","features":["a"],"entitlements":{"a":{"limit":null,"expires_at":null}})");
+  EXPECT_EQ(plain->fragment,
+            R"("type":"perpetual","features":["a"],"entitlements":{"a":{"limit":null,"expires_at":null}})");
   EXPECT_EQ(plain->fragment_until, licensing::kNever);
 }
 
@@ -99,7 +100,9 @@ TEST_F(CatalogTest, DetachedIndexesKeepTheEntry) {
 TEST_F(CatalogTest, ManyIndexes) {
   std::vector<TermsHandle> handles;
   for (int i = 1; i <= 3000; ++i) handles.push_back(catalog_.terms(11, overrides(i)));
-  for (int i = 1; i <= 3000; ++i) EXPECT_EQ(catalog_.at(handles[static_cast<std::size_t>(i) - 1]->index)->terms.max_clients, static_cast<unsigned>(i));
+  for (int i = 1; i <= 3000; ++i)
+    EXPECT_EQ(catalog_.at(handles[static_cast<std::size_t>(i) - 1]->index)->terms.max_clients,
+              static_cast<unsigned>(i));
   handles.clear();
   EXPECT_EQ(catalog_.terms_count(), 0U);
 }

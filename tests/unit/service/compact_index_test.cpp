@@ -57,8 +57,8 @@ void run_random(std::uint64_t base, std::uint64_t mask, std::size_t most, int st
 TEST(CompactIndex, AgainstAMap) { run_random(0, 0xFFFFFFFF, 5000, 30'000); }
 TEST(CompactIndex, ManyKeysWithOneTag) { run_random(0, 0x3, 200, 20'000); }
 TEST(CompactIndex, HomesAtTheEndWrapAround) {
-  run_random(0xFFFFFFFF00000000ULL, 0x0, 40, 20'000);             // all of them at the very last place
-  run_random(0xFF00000000000000ULL, 0x00FFFFFF, 200, 20'000);     // in the last part
+  run_random(0xFFFFFFFF00000000ULL, 0x0, 40, 20'000);          // all of them at the very last place
+  run_random(0xFF00000000000000ULL, 0x00FFFFFF, 200, 20'000);  // in the last part
 }
 
 TEST(CompactIndex, Empty) {

@@ -26,18 +26,23 @@ struct Row {
 
 TEST(PolicyDocument, MembersOfTerms) {
   const std::string over_century = "3162240001";
-  const std::vector<std::string> bad_seconds{"-1", "1.0", "1e3", "\"1\"", "null", "true", over_century, "18446744073709551615"};
+  const std::vector<std::string> bad_seconds{"-1",   "1.0",  "1e3",        "\"1\"",
+                                             "null", "true", over_century, "18446744073709551615"};
   const std::vector<std::string> bad_optional{"-1", "1.5", "\"1\"", "false", over_century, "[]"};
   const std::string long_name = '"' + std::string(65, 'a') + '"';
   const Row rows[] = {
-      {"type", {"\"perpetual\"", "\"subscription\"", "\"trial\"", "\"metered\""}, {"\"Trial\"", "\"\"", "null", "1", "\"trial \""}},
+      {"type",
+       {"\"perpetual\"", "\"subscription\"", "\"trial\"", "\"metered\""},
+       {"\"Trial\"", "\"\"", "null", "1", "\"trial \""}},
       {"duration", {"0", "31536000", "3162240000", "null"}, bad_optional},
       {"starts", {"\"on_issue\"", "\"on_first_activation\""}, {"\"now\"", "null"}},
       {"grace", {"0", "604800", "3162240000"}, bad_seconds},
       {"expiry_mode", {"\"restrict\"", "\"maintain\"", "\"allow\""}, {"\"refuse\"", "null"}},
       {"max_clients", {"1", "200000000", "null"}, {"0", "-1", "200000001", "1.0", "\"1\"", "{}"}},
-      {"overage", {"\"none\"", "\"unlimited\"", "{\"percent\":1}", "{\"percent\":1000}"},
-       {"\"some\"", "null", "20", "{}", "{\"percent\":0}", "{\"percent\":1001}", "{\"percent\":\"1\"}", "{\"percent\":1,\"x\":1}", "{\"x\":1}"}},
+      {"overage",
+       {"\"none\"", "\"unlimited\"", "{\"percent\":1}", "{\"percent\":1000}"},
+       {"\"some\"", "null", "20", "{}", "{\"percent\":0}", "{\"percent\":1001}", "{\"percent\":\"1\"}",
+        "{\"percent\":1,\"x\":1}", "{\"x\":1}"}},
       {"binding", {"\"none\"", "\"strict\"", "\"normal\"", "\"loose\""}, {"\"tight\"", "null"}},
       {"lease", {"0", "600"}, bad_seconds},
       {"borrow_max", {"0", "86400"}, bad_seconds},
@@ -46,16 +51,17 @@ TEST(PolicyDocument, MembersOfTerms) {
       {"transfer_period", {"1", "31536000"}, {"0", "-1", "null", over_century}},
       {"version_range", {"\">=2.0 <3.0\"", "\"*\"", "null"}, {"\"two\"", "2", "\">=\"", "[]"}},
       {"features",
-       {"{}", "{\"a\":null}", "{\"a\":{}}", "{\"a\":{\"limit\":5,\"expires_at\":1893456000}}", "{\"a\":{\"limit\":null,\"expires_at\":null}}",
-        items(256, "null")},
-       {"null", "[]", "[\"a\"]", "{\"\":null}", "{\"a b\":null}", "{\"a\":1}", "{\"a\":{\"limit\":-1}}", "{\"a\":{\"limit\":\"5\"}}",
-        "{\"a\":{\"expires_at\":-1}}", "{\"a\":{\"expires_at\":253402300800}}", "{\"a\":{\"max\":1}}", "{" + long_name + ":null}",
-        "{\"_a\":null}", "{\"é\":null}", items(257, "null")}},
+       {"{}", "{\"a\":null}", "{\"a\":{}}", "{\"a\":{\"limit\":5,\"expires_at\":1893456000}}",
+        "{\"a\":{\"limit\":null,\"expires_at\":null}}", items(256, "null")},
+       {"null", "[]", "[\"a\"]", "{\"\":null}", "{\"a b\":null}", "{\"a\":1}", "{\"a\":{\"limit\":-1}}",
+        "{\"a\":{\"limit\":\"5\"}}", "{\"a\":{\"expires_at\":-1}}", "{\"a\":{\"expires_at\":253402300800}}",
+        "{\"a\":{\"max\":1}}", "{" + long_name + ":null}", "{\"_a\":null}", "{\"é\":null}", items(257, "null")}},
       {"quotas",
-       {"{}", "{\"m\":{}}", "{\"m\":{\"amount\":10,\"period\":\"day\"}}", "{\"m\":{\"amount\":null}}", "{\"m\":{\"period\":\"total\"}}",
-        "{\"m\":{\"period\":\"hour\"}}", "{\"m\":{\"period\":\"month\"}}", "{\"m\":{\"period\":\"year\"}}"},
-       {"null", "[]", "{\"m\":null}", "{\"m\":10}", "{\"m\":{\"amount\":-1}}", "{\"m\":{\"amount\":\"1\"}}", "{\"m\":{\"period\":\"week\"}}",
-        "{\"m\":{\"per\":\"day\"}}", "{\"a b\":{}}", items(257, "{}")}},
+       {"{}", "{\"m\":{}}", "{\"m\":{\"amount\":10,\"period\":\"day\"}}", "{\"m\":{\"amount\":null}}",
+        "{\"m\":{\"period\":\"total\"}}", "{\"m\":{\"period\":\"hour\"}}", "{\"m\":{\"period\":\"month\"}}",
+        "{\"m\":{\"period\":\"year\"}}"},
+       {"null", "[]", "{\"m\":null}", "{\"m\":10}", "{\"m\":{\"amount\":-1}}", "{\"m\":{\"amount\":\"1\"}}",
+        "{\"m\":{\"period\":\"week\"}}", "{\"m\":{\"per\":\"day\"}}", "{\"a b\":{}}", items(257, "{}")}},
       {"offline", {"true", "false"}, {"0", "\"true\"", "null"}},
   };
   for (const auto& row : rows) {
@@ -87,11 +93,12 @@ TEST(PolicyDocument, UnknownMembersAreNamed) {
 
 TEST(PolicyDocument, ValuesArrive) {
   Terms terms;
-  apply_stored_terms(R"({"type":"trial","duration":60,"starts":"on_first_activation","grace":5,"expiry_mode":"allow","max_clients":null,)"
-                     R"("overage":{"percent":20},"binding":"loose","lease":600,"borrow_max":7,"check_in":8,"max_transfers":2,)"
-                     R"("transfer_period":9,"version_range":">=2.0","features":{"b":{"limit":3},"a":{"expires_at":99}},)"
-                     R"("quotas":{"z":{"amount":1,"period":"hour"},"y":{"amount":null}},"offline":true})",
-                     terms);
+  apply_stored_terms(
+      R"({"type":"trial","duration":60,"starts":"on_first_activation","grace":5,"expiry_mode":"allow","max_clients":null,)"
+      R"("overage":{"percent":20},"binding":"loose","lease":600,"borrow_max":7,"check_in":8,"max_transfers":2,)"
+      R"("transfer_period":9,"version_range":">=2.0","features":{"b":{"limit":3},"a":{"expires_at":99}},)"
+      R"("quotas":{"z":{"amount":1,"period":"hour"},"y":{"amount":null}},"offline":true})",
+      terms);
   EXPECT_EQ(terms.type, licensing::LicenseType::trial);
   EXPECT_EQ(terms.duration, 60);
   EXPECT_EQ(terms.starts, licensing::DurationStart::on_first_activation);
@@ -137,7 +144,8 @@ TEST(PolicyDocument, ADamagedStoredDocumentThrows) {
 }
 
 TEST(PolicyDocument, SettingsOfProducts) {
-  const auto settings = parse_stored_settings(R"({"client_auth":"license","require_signature":true,"releases":{"1.0":100,"2.0":200}})");
+  const auto settings =
+      parse_stored_settings(R"({"client_auth":"license","require_signature":true,"releases":{"1.0":100,"2.0":200}})");
   EXPECT_TRUE(settings.license_auth);
   EXPECT_TRUE(settings.require_signature);
   EXPECT_EQ(settings.releases.size(), 2U);
@@ -145,10 +153,14 @@ TEST(PolicyDocument, SettingsOfProducts) {
   EXPECT_FALSE(parse_stored_settings("").license_auth);
   EXPECT_FALSE(parse_stored_settings(R"({"client_auth":"api_key"})").license_auth);
   const std::pair<std::string, std::string> rows[] = {
-      {R"({"client_auth":"none"})", "client_auth"},      {R"({"client_auth":true})", "client_auth"},
-      {R"({"require_signature":1})", "require_signature"}, {R"({"releases":[]})", "releases"},
-      {R"({"releases":{"x":1}})", "releases"},           {R"({"releases":{"1.0":"1"}})", "releases"},
-      {R"({"releases":{"1.0":-1}})", "releases"},        {R"({"status":"active"})", "status"},
+      {R"({"client_auth":"none"})", "client_auth"},
+      {R"({"client_auth":true})", "client_auth"},
+      {R"({"require_signature":1})", "require_signature"},
+      {R"({"releases":[]})", "releases"},
+      {R"({"releases":{"x":1}})", "releases"},
+      {R"({"releases":{"1.0":"1"}})", "releases"},
+      {R"({"releases":{"1.0":-1}})", "releases"},
+      {R"({"status":"active"})", "status"},
   };
   for (const auto& [text, field] : rows) {
     ProductSettings out;
@@ -161,7 +173,8 @@ TEST(PolicyDocument, SettingsOfProducts) {
 
 TEST(PolicyDocument, Names) {
   for (const char* name : {"a", "0", "demo", "node-locked", "a.b_c-1"}) EXPECT_TRUE(is_resource_name(name)) << name;
-  for (const char* name : {"", "A", "-a", ".a", "_a", "a b", "a/b", "é", "a\n"}) EXPECT_FALSE(is_resource_name(name)) << name;
+  for (const char* name : {"", "A", "-a", ".a", "_a", "a b", "a/b", "é", "a\n"})
+    EXPECT_FALSE(is_resource_name(name)) << name;
   EXPECT_TRUE(is_resource_name(std::string(63, 'a')));
   EXPECT_FALSE(is_resource_name(std::string(64, 'a')));
   for (const char* name : {"a", "A", "0", "api.calls:v2_x-Y"}) EXPECT_TRUE(is_item_name(name)) << name;
@@ -180,7 +193,9 @@ TEST(PolicyDocument, FeaturesOfTheMoment) {
   };
   EXPECT_EQ(at(99), R"("features":["a","b","c"],"entitlements":{"a":{"limit":null,"expires_at":100},)"
                     R"("b":{"limit":5,"expires_at":null},"c":{"limit":null,"expires_at":null}})");
-  EXPECT_EQ(at(100), R"("features":["b","c"],"entitlements":{"b":{"limit":5,"expires_at":null},"c":{"limit":null,"expires_at":null}})");
+  EXPECT_EQ(
+      at(100),
+      R"("features":["b","c"],"entitlements":{"b":{"limit":5,"expires_at":null},"c":{"limit":null,"expires_at":null}})");
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ struct TestAdminJob final : AdminJob {
 
 inline store::LicenseRef ref_of(const base::Id& license) { return {store::LicenseRef::By::id, license}; }
 
-inline std::unique_ptr<TestJob> make_job(const base::Id& license, std::string client_id, decltype(LicenseJob::command) command) {
+inline std::unique_ptr<TestJob> make_job(const base::Id& license, std::string client_id,
+                                         decltype(LicenseJob::command) command) {
   auto job = std::make_unique<TestJob>();
   job->ref = ref_of(license);
   job->client_id = std::move(client_id);
@@ -79,7 +80,8 @@ inline std::unique_ptr<TestJob> validate(const base::Id& license, std::string cl
 inline std::unique_ptr<TestJob> change(const base::Id& license, licensing::StatusCommand command) {
   return make_job(license, "", StatusInput{command, "because"});
 }
-inline std::unique_ptr<TestJob> use(const base::Id& license, std::int64_t quantity, std::string key, std::uint8_t signature = 0) {
+inline std::unique_ptr<TestJob> use(const base::Id& license, std::int64_t quantity, std::string key,
+                                    std::uint8_t signature = 0) {
   UsageInput input{false, "calls", quantity, std::move(key), {}, {}};
   input.request.bytes[0] = static_cast<std::uint8_t>(quantity);
   input.signature.bytes[0] = signature;
@@ -114,7 +116,8 @@ class ServiceTest : public testing::Test {
     license.key = "KEY-" + std::to_string(++licenses_);
     license.policy = policy;
     license.overrides = overrides;
-    license.state = licensing::issue(catalog_.terms(policy, overrides)->terms, clock_.now(), std::nullopt, std::nullopt);
+    license.state =
+        licensing::issue(catalog_.terms(policy, overrides)->terms, clock_.now(), std::nullopt, std::nullopt);
     store_->write([&](store::Tx& tx) { tx.insert_licenses(std::span(&license, 1)); });
     return license.id;
   }

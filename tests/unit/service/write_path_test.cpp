@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "service/read_pool.h"
-#include "service_test.h"
+#include "unit/service/service_test.h"
 
 namespace lictor::service {
 namespace {
@@ -168,7 +168,9 @@ TEST_F(WritePathTest, AdminJobs) {
   EXPECT_EQ(events("test.").size(), 1U);
 
   told = false;
-  auto thrown = submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) { throw std::runtime_error("no"); }, [&] { told = true; });
+  auto thrown =
+      submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) { throw std::runtime_error("no"); },
+                   [&] { told = true; });
   EXPECT_EQ(thrown.get().first, Job::End::unavailable);
   EXPECT_FALSE(told);
 
@@ -221,7 +223,8 @@ TEST_F(WritePathRace, NeverMoreSeatsThanAllowed) {
           continue;
         }
         const int now = ++held;
-        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
+        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+        }
         EXPECT_EQ(submit(activate(license, client)).get().answer.seat, licensing::SeatChange::renewed);
         --held;  // before: a seat that is given back may be taken by others before we hear of it
         EXPECT_EQ(submit(deactivate(license, client)).get().text(), "ok");
