@@ -152,6 +152,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--seconds", options.seconds, "measured time; with --once the longest")->check(CLI::PositiveNumber);
   app.add_option("--warmup", options.warmup, "time before that counts for nothing")->check(CLI::NonNegativeNumber);
   app.add_option("--expect", options.plan.expected_status, "status of the answers");
+  app.add_flag("--spin", options.plan.spin, "never sleep, so that the server need not wake the load");
   app.add_flag("--once", options.plan.once, "send each request of the file once");
 }
 

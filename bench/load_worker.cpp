@@ -58,8 +58,9 @@ class LoadThread {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     for (const auto& connection : connections_) open(*connection);
     std::array<epoll_event, 256> events;
+    const int wait = plan_.spin ? 0 : kWaitMilliseconds;
     while (busy_ > 0) {
-      const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kWaitMilliseconds);
+      const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
       for (int i = 0; i < ready; ++i) receive(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr));
       // Answers that are still under way then count for nothing.
       if (ready <= 0 && SteadyClock::now() >= plan_.end) break;

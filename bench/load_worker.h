@@ -19,6 +19,9 @@ struct LoadPlan {
   unsigned connections = 64;  // of all threads
   unsigned threads = 1;
   bool once = false;  // each request of the file is sent once, and that ends it; otherwise the file is cycled
+  // Never sleep: a sleeping peer must be woken by the server's send(), which on virtual machines costs the server as
+  // much as the request, and the more the slower it is. Needs a core for each thread.
+  bool spin = false;
   int expected_status = 200;
   SteadyClock::time_point measure_from;  // what ends before is warm-up; not used with `once`
   SteadyClock::time_point end;           // no request is sent later

@@ -101,7 +101,7 @@ class Bench:
     def load(self, server: processes.Server, requests: pathlib.Path, *options: object, connections: int = 64) -> Load:
         """For self.seconds, from the other core. Answers other than 200 and lost connections are an error."""
         return self._measure(server, requests, connections, '--seconds', self.seconds, '--warmup', self.seconds / 10,
-                             *(options or ('--cpus', LOAD_CPU)))
+                             *(options or ('--cpus', LOAD_CPU, '--spin')))
 
     def load_once(self, server: processes.Server, requests: pathlib.Path, connections: int = 64) -> Load:
         """Each request of the file, once."""

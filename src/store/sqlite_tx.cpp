@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include "store/fingerprint_codec.h"
@@ -137,7 +138,9 @@ void SqliteTx::update_license(const LicenseUpdate& update) {
                                  state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
                                  state.transfers_in_period, state.transfer_period_start);
   expect_one("a license");
-  Counted& counted = counted_[update.row];
+  const auto locked = counted_.find(update.row);
+  if (locked == counted_.end()) throw std::logic_error("a license was changed that was not locked before");
+  Counted& counted = locked->second;
   const bool active = state.status == licensing::LicenseStatus::active;
   change_.active_licenses += static_cast<int>(active) - static_cast<int>(counted.active);
   change_.seats_held += state.seats_held - counted.seats_held;

@@ -45,7 +45,7 @@ TEST_F(AdminTest, WhatIsRefused) {
       {"/api-keys", R"({"name":"x","scopes":[]})", "BAD_REQUEST", "scopes"},
       {"/api-keys", R"({"name":"x","scopes":["root"]})", "BAD_REQUEST", "scopes"},
       {"/api-keys", R"({"name":"x","scopes":["license:read"],"product":"none"})", "BAD_REQUEST", "product"},
-      {"/licenses/lookup", R"({"license_key":"NONE-1"})", "NOT_FOUND", ""},
+      {"/licenses/lookup", R"({"license_key":"NONE-1"})", "LICENSE_KEY_INVALID", ""},
       {"/licenses/lic_x/suspend", "", "NOT_FOUND", ""},
       {"/licenses/lic_00000000000000000000000000/revoke", "", "NOT_FOUND", ""},
   };

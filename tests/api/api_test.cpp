@@ -100,6 +100,7 @@ ApiTest::ApiTest(std::size_t queue_max)
            cache_,
            writes_,
            reads_,
+           totals_,
            crypto::Prf(store_.digest_key()),
            api::FingerprintReader(store_.digest_key()),
            kNow,

@@ -91,8 +91,8 @@ class ApiTest : public testing::Test {
   auth::ApiKeys api_keys_;
   service::WritePath writes_;
   service::ReadPool reads_;
-  bool stopping_ = false;
   api::ScrapedTotals totals_;
+  bool stopping_ = false;
   api::App app_;
   FakeServer server_;
   std::string admin_key_, client_key_;

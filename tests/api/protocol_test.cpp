@@ -162,6 +162,7 @@ TEST_F(ProtocolTest, AStoreThatFailsIsUnavailable) {
   expect_unavailable(admin("GET", "/status"));
   expect_unavailable(call("GET", "/ready"));
   EXPECT_EQ(call("GET", "/health").status, 200);
+  EXPECT_EQ(call("GET", "/metrics").status, 200);
   EXPECT_EQ(validate(license).status, 200) << "what is in memory goes on";
   store_.fail_writes = store_.fail_reads = false;
   EXPECT_EQ(validate(license).number("active_clients"), 1) << "nothing was recorded";

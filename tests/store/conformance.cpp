@@ -84,7 +84,12 @@ void StoreTest::make_licenses(std::uint64_t count) {
 }
 
 void StoreTest::apply(const store::Changes& changes) {
-  store_->write([&](store::Tx& tx) { tx.apply(changes); });
+  std::vector<store::LicenseRef> refs;  // licenses are numbered as their rows are
+  for (const auto& update : changes.licenses) refs.push_back(by_id(static_cast<std::uint64_t>(update.row)));
+  store_->write([&](store::Tx& tx) {
+    tx.lock(refs);
+    tx.apply(changes);
+  });
 }
 
 void StoreTest::give_seat(std::uint64_t license, const std::string& client_id, store::UnixSeconds lease_expires_at) {

@@ -409,7 +409,7 @@ TEST_F(OptionsFile, RefusesWhatIsUnknownOrOfTheWrongTypeWithItsLine) {
       {"[databse]\nurl = \"sqlite:x\"\n", "line 1: unknown section databse; did you mean database?"},
       {"[log.file]\nx = 1\n", "(a TOML table); allowed"},
       {"[database]\nbatch_max = \"256\"\n",
-       "option batch_max (database.batch_max) does not take 'many' (a TOML string); allowed: a whole number"},
+       "option batch_max (database.batch_max) does not take '256' (a TOML string); allowed: a whole number"},
       {"[database]\nbatch_max = 2.5\n", "does not take 2.5 (a TOML floating-point"},
       {"[database]\n\nbatch_max = 0\n", "option batch_max: \"0\" (from "},
       {"[database]\n\nbatch_max = 0\n",

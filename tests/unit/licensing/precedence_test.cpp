@@ -104,8 +104,8 @@ TEST(Precedence, ActivationOfEverySubset) {
                              {{Code::client_blocked, blocked()},
                               {Code::hardware_mismatch, binding(Binding::strict)},  // no fingerprint is sent
                               {Code::version_not_covered, versions(">=2")},
-                              {Code::transfer_limit_reached, transferred(1, kNow)},
-                              {Code::max_clients_reached, seats_held(2)}}});
+                              {Code::max_clients_reached, seats_held(2)},
+                              {Code::transfer_limit_reached, transferred(1, kNow)}}});
   check_every_subset(healthy, order, [&](const World& w) { return activate(w, {.version = "1.0"}, kNow).denial; });
 }
 
