@@ -61,8 +61,7 @@ class Bench:
     def dataset(self, name: str, licenses: int, *options: str, fresh: bool = False) -> pathlib.Path:
         """A data directory with so many licenses; made once and kept for later runs, unless it must be fresh."""
         directory = self.work / name
-        description = directory / 'bench.dataset'
-        if not fresh and description.exists() and int(description.read_text().split()[-1]) == licenses:
+        if not fresh and self._is_usable(directory, licenses):
             return directory
         shutil.rmtree(directory, ignore_errors=True)
         self.say(f'fill {name}: {licenses:,} licenses')
@@ -70,6 +69,17 @@ class Bench:
         self.tool('bench_seed', 'fill', '--data', directory, '--licenses', licenses, *options)
         self.say(f'{licenses / (time.monotonic() - started):,.0f} licenses a second')
         return directory
+
+    def _is_usable(self, directory: pathlib.Path, licenses: int) -> bool:
+        """Whether it is there as a whole, and of a schema that this lictord takes."""
+        description = directory / 'bench.dataset'
+        if not description.exists() or int(description.read_text().split()[-1]) != licenses:
+            return False
+        try:
+            with self.lictord(directory):
+                return True
+        except RuntimeError:
+            return False
 
     def requests(self, data: pathlib.Path, name: str, *options: object) -> pathlib.Path:
         path = data / f'{name}.requests'

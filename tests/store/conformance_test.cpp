@@ -138,6 +138,7 @@ TEST_P(StoreConformance, a_throw_rolls_everything_back) {
   make_licenses(1);
   const auto before = row_of(1);
   EXPECT_THROW(store_->write([&](store::Tx& tx) {
+    tx.lock(std::vector{by_id(1)});
     tx.insert_licenses(std::vector{new_license(2, policy_)});
     store::Changes changes;
     changes.licenses.push_back({before.row, full_license()});
