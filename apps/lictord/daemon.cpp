@@ -25,7 +25,9 @@ constexpr const char* kUrlFile = "lictord.url";
 fs::path prepare_directory(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error) throw std::runtime_error(fmt::format("the data directory {} can't be created: {}", directory.string(), error.message()));
+  if (error)
+    throw std::runtime_error(
+        fmt::format("the data directory {} can't be created: {}", directory.string(), error.message()));
   fs::permissions(directory, fs::perms::owner_all, error);
   return fs::absolute(directory);
 }
@@ -36,7 +38,9 @@ crypto::Prf::Key random_key() {
   return key;
 }
 
-unsigned resolve_io_threads(unsigned wanted) { return wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency()); }
+unsigned resolve_io_threads(unsigned wanted) {
+  return wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
+}
 
 // Every connection needs a descriptor; the soft limit of many systems is 1024.
 void raise_descriptor_limit() {
@@ -118,24 +122,42 @@ Daemon::Parts::Parts(const config::Options& given)
       io_threads(resolve_io_threads(options.server.io_threads)),
       log(options.log),
       metrics(api::route_labels(), api::failure_reasons(), io_threads),
-      commit_seconds(metrics.histogram("lictor_commit_seconds", "Duration of a commit, fsync included.",
-                                       {50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1, 0.5, 1, 5})),
-      batch_jobs(metrics.histogram("lictor_batch_jobs", "Commands in one transaction.", {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
+      commit_seconds(
+          metrics.histogram("lictor_commit_seconds", "Duration of a commit, fsync included.",
+                            {50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1, 0.5, 1, 5})),
+      batch_jobs(metrics.histogram("lictor_batch_jobs", "Commands in one transaction.",
+                                   {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
       store(open_store()),
       first_start(ensure_admin_key(*store, data / kAdminKeyFile, clock.now())),
       key_digest(store->digest_key()),
-      demo(options.server.demo ? std::optional(prepare_demo(*store, key_digest, clock.now(), (data / kDemoClientKeyFile).string()))
-                               : std::nullopt),
+      demo(options.server.demo
+               ? std::optional(prepare_demo(*store, key_digest, clock.now(), (data / kDemoClientKeyFile).string()))
+               : std::nullopt),
       process_key(random_key()),
       cache({options.cache.licenses, options.cache.activations}, catalog, process_key),
       api_keys(io_threads, process_key),
       writes(*store, catalog, cache, clock, write_options()),
       reads(*store, {options.database.read_threads, options.database.queue_max,
-                     [this](std::string_view what) { log.error("database.read_failed", "Reading the database failed", {{"error", what}}); }}),
-      app{clock, log, metrics, api_keys, catalog, cache, writes, reads, totals, key_digest,
-          api::FingerprintReader(store->digest_key()), clock.now(), store->describe(),
-          [this] { return server.connections(); }, [this] { return stopping.load(); }},
-      server(server_options(), {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error, {}}) {
+                     [this](std::string_view what) {
+                       log.error("database.read_failed", "Reading the database failed", {{"error", what}});
+                     }}),
+      app{clock,
+          log,
+          metrics,
+          api_keys,
+          catalog,
+          cache,
+          writes,
+          reads,
+          totals,
+          key_digest,
+          api::FingerprintReader(store->digest_key()),
+          clock.now(),
+          store->describe(),
+          [this] { return server.connections(); },
+          [this] { return stopping.load(); }},
+      server(server_options(),
+             {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error, {}}) {
   const auto reader = store->open_reader();
   catalog.load(*reader);
   api_keys.load(*reader);
@@ -177,22 +199,36 @@ http::ServerOptions Daemon::Parts::server_options() const {
 
 void Daemon::Parts::register_metrics() {
   const auto count = [](auto number) { return static_cast<double>(number); };
-  metrics.gauge("lictor_write_queue_jobs", "Commands that wait for a transaction.", [this, count] { return count(writes.queue_length()); });
-  metrics.gauge("lictor_read_queue_jobs", "Reads that wait for the database.", [this, count] { return count(reads.queue_length()); });
-  metrics.gauge("lictor_cached_licenses", "Licenses in the read cache.", [this, count] { return count(cache.counts().licenses); });
-  metrics.gauge("lictor_cached_activations", "Activations in the read cache.", [this, count] { return count(cache.counts().activations); });
-  metrics.counter_from("lictor_cache_hits_total", "Validations that found their license in memory.", [this, count] { return count(cache.counts().hits); });
-  metrics.counter_from("lictor_cache_misses_total", "Look-ups that went to the database.", [this, count] { return count(cache.counts().misses); });
-  metrics.counter_from("lictor_cache_evictions_total", "Records dropped for others.", [this, count] { return count(cache.counts().evictions); });
+  metrics.gauge("lictor_write_queue_jobs", "Commands that wait for a transaction.",
+                [this, count] { return count(writes.queue_length()); });
+  metrics.gauge("lictor_read_queue_jobs", "Reads that wait for the database.",
+                [this, count] { return count(reads.queue_length()); });
+  metrics.gauge("lictor_cached_licenses", "Licenses in the read cache.",
+                [this, count] { return count(cache.counts().licenses); });
+  metrics.gauge("lictor_cached_activations", "Activations in the read cache.",
+                [this, count] { return count(cache.counts().activations); });
+  metrics.counter_from("lictor_cache_hits_total", "Validations that found their license in memory.",
+                       [this, count] { return count(cache.counts().hits); });
+  metrics.counter_from("lictor_cache_misses_total", "Look-ups that went to the database.",
+                       [this, count] { return count(cache.counts().misses); });
+  metrics.counter_from("lictor_cache_evictions_total", "Records dropped for others.",
+                       [this, count] { return count(cache.counts().evictions); });
   metrics.gauge("lictor_licenses", "Licenses.", [this, count] { return count(totals.licenses.load()); });
-  metrics.gauge("lictor_licenses_active", "Licenses that are not suspended or revoked.", [this, count] { return count(totals.active_licenses.load()); });
-  metrics.gauge("lictor_seats_held", "Seats held, over all licenses.", [this, count] { return count(totals.seats_held.load()); });
+  metrics.gauge("lictor_licenses_active", "Licenses that are not suspended or revoked.",
+                [this, count] { return count(totals.active_licenses.load()); });
+  metrics.gauge("lictor_seats_held", "Seats held, over all licenses.",
+                [this, count] { return count(totals.seats_held.load()); });
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
-  metrics.counter_from("lictor_connections_total", "Accepted connections.", [this, count] { return count(server.connections().accepted); });
-  metrics.counter_from("lictor_connections_refused_total", "Connections refused at the limit.", [this, count] { return count(server.connections().refused); });
-  metrics.counter_from("lictor_protocol_errors_total", "Requests that were no acceptable HTTP.", [this, count] { return count(server.connections().protocol_errors); });
-  metrics.counter_from("lictor_log_dropped_lines_total", "Log lines dropped because the disk was too slow.", [this, count] { return count(log.dropped_lines()); });
-  metrics.gauge("lictor_start_time_seconds", "When the server started, Unix seconds.", [this, count] { return count(app.started_at); });
+  metrics.counter_from("lictor_connections_total", "Accepted connections.",
+                       [this, count] { return count(server.connections().accepted); });
+  metrics.counter_from("lictor_connections_refused_total", "Connections refused at the limit.",
+                       [this, count] { return count(server.connections().refused); });
+  metrics.counter_from("lictor_protocol_errors_total", "Requests that were no acceptable HTTP.",
+                       [this, count] { return count(server.connections().protocol_errors); });
+  metrics.counter_from("lictor_log_dropped_lines_total", "Log lines dropped because the disk was too slow.",
+                       [this, count] { return count(log.dropped_lines()); });
+  metrics.gauge("lictor_start_time_seconds", "When the server started, Unix seconds.",
+                [this, count] { return count(app.started_at); });
 }
 
 Daemon::Daemon(const config::Options& options) {
@@ -217,17 +253,23 @@ void Daemon::start() {
 void Daemon::print_banner() const {
   const std::string url = url_of(parts_->options, parts_->server.port());
   std::string text = fmt::format("Lictor {}\nlistening on {}\n\n", LICTOR_VERSION, url);
-  text += fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
+  text +=
+      fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
   text += fmt::format("  database   {}\n", parts_->app.database);
-  text += fmt::format("  admin key  {} (mode 0600{})\n", (parts_->data / kAdminKeyFile).string(), parts_->first_start ? ", written just now" : "");
+  text += fmt::format("  admin key  {} (mode 0600{})\n", (parts_->data / kAdminKeyFile).string(),
+                      parts_->first_start ? ", written just now" : "");
   if (parts_->demo) {
     const std::string client_key = (parts_->data / kDemoClientKeyFile).string();
-    text += fmt::format("  demo key   {} (mode 0600, for clients)\n\nA license of product 'demo': {}\n\nActivate it:\n\n", client_key, parts_->demo->license_key);
+    text +=
+        fmt::format("  demo key   {} (mode 0600, for clients)\n\nA license of product 'demo': {}\n\nActivate it:\n\n",
+                    client_key, parts_->demo->license_key);
     text += fmt::format(
-        "  curl -X POST {}/api/v1/licenses/activate -H \"X-API-Key: $(cat {})\" -H \"Content-Type: application/json\" -d "
+        "  curl -X POST {}/api/v1/licenses/activate -H \"X-API-Key: $(cat {})\" -H \"Content-Type: application/json\" "
+        "-d "
         "'{{\"license_key\":\"{}\",\"client_id\":\"my-machine\"}}'\n\n",
         url, client_key, parts_->demo->license_key);
-    text += fmt::format("Look at it:  lictor --data {0} status    lictor --data {0} license list\n", parts_->data.string());
+    text +=
+        fmt::format("Look at it:  lictor --data {0} status    lictor --data {0} license list\n", parts_->data.string());
   }
   text += "Stop with Ctrl-C.\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -23,15 +23,18 @@ constexpr DemoPolicy kDemoPolicies[] = {
     {"perpetual", R"({"type":"perpetual","max_clients":3,"features":{"basic":null,"export":null}})"},
     {"subscription",
      R"({"type":"subscription","duration":31536000,"grace":604800,"max_clients":5,"features":{"basic":null,"sync":null,"support":null}})"},
-    {"trial", R"({"type":"trial","duration":1209600,"starts":"on_first_activation","max_clients":1,"features":{"basic":null}})"},
+    {"trial",
+     R"({"type":"trial","duration":1209600,"starts":"on_first_activation","max_clients":1,"features":{"basic":null}})"},
     {"metered",
      R"({"type":"metered","duration":31536000,"max_clients":null,"quotas":{"api_calls":{"amount":10000,"period":"month"}},"features":{"api":{"limit":10000}}})"},
     {"node-locked",
      R"({"type":"perpetual","max_clients":2,"binding":"normal","max_transfers":3,"transfer_period":31536000,"features":{"basic":null}})"},
-    {"floating", R"({"type":"subscription","duration":31536000,"max_clients":5,"lease":600,"features":{"basic":null,"render":null}})"},
+    {"floating",
+     R"({"type":"subscription","duration":31536000,"max_clients":5,"lease":600,"features":{"basic":null,"render":null}})"},
 };
 constexpr std::string_view kSandboxSettings = R"({"client_auth":"license"})";
-constexpr std::string_view kSandboxTerms = R"({"type":"perpetual","max_clients":100,"features":{"feature_a":null,"feature_b":null,"feature_c":null}})";
+constexpr std::string_view kSandboxTerms =
+    R"({"type":"perpetual","max_clients":100,"features":{"feature_a":null,"feature_b":null,"feature_c":null}})";
 constexpr std::string_view kSandboxKey = "TEST-KEY-001";
 constexpr std::string_view kClientScopes = "license:validate license:activate license:read usage:write";
 constexpr std::string_view kDemoHolder = "Demo customer";
@@ -49,7 +52,8 @@ store::Event demo_event(std::string_view action, std::string_view prefix, const 
 // Writes the demo into one transaction and gathers its audit events.
 class Seeder {
  public:
-  Seeder(store::Tx& tx, const crypto::Prf& key_digest, base::UnixSeconds now) : tx_(tx), key_digest_(key_digest), now_(now) {}
+  Seeder(store::Tx& tx, const crypto::Prf& key_digest, base::UnixSeconds now)
+      : tx_(tx), key_digest_(key_digest), now_(now) {}
 
   store::Row product(std::string_view name, std::string_view settings) {
     store::Product product{0, crypto::random_id(), std::string(name), std::string(settings), now_};

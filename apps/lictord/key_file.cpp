@@ -20,7 +20,8 @@ void write_file(const std::string& path, std::string_view text, mode_t mode) {
   const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (file < 0) fail(draft);
   const std::string line = std::string(text) + "\n";
-  const bool written = ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
+  const bool written =
+      ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
   const int error = errno;
   ::close(file);
   errno = error;

@@ -20,6 +20,6 @@ void handle_list_policies(Call& call);
 void handle_create_api_key(Call& call);  // admin_api_keys.cpp
 void handle_list_api_keys(Call& call);
 void handle_revoke_api_key(Call& call);
-void handle_list_events(Call& call);     // admin_events.cpp
+void handle_list_events(Call& call);  // admin_events.cpp
 
 }  // namespace lictor::api

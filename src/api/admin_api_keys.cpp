@@ -59,7 +59,8 @@ void handle_create_api_key(Call& call) {
   with_document(call, false, [&](const json::object& document) {
     store::ApiKey stored;
     if (const auto fault = read_key(call.app(), document, stored)) return call.fail(*fault);
-    if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) != call.caller->scopes) {
+    if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) !=
+        call.caller->scopes) {
       return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
     }
     auto made = std::make_shared<auth::NewApiKey>(auth::make_api_key());
@@ -75,8 +76,9 @@ void handle_create_api_key(Call& call) {
     job->work = [key](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
       key->created_at = now;
       tx.insert_api_key(*key);
-      events.push_back(key_event("api_key.created", key->id,
-                                 "{\"name\":" + base::json_string(key->name) + ",\"scopes\":" + base::json_string(key->scopes) + "}", now));
+      events.push_back(key_event(
+          "api_key.created", key->id,
+          "{\"name\":" + base::json_string(key->name) + ",\"scopes\":" + base::json_string(key->scopes) + "}", now));
     };
     job->committed = [&app = call.app(), key] { app.api_keys.add(*key); };
     AdminCall::submit(call, std::move(job));

@@ -54,7 +54,8 @@ void handle_create_product(Call& call) {
     job->work = [product](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
       product->created_at = now;
       product->row = tx.insert_product(*product);
-      events.push_back(created_event("product.created", base::format_id(base::kProductPrefix, product->id), product->name, now));
+      events.push_back(
+          created_event("product.created", base::format_id(base::kProductPrefix, product->id), product->name, now));
     };
     job->committed = [&app = call.app(), product, added] { *added = app.catalog.add(*product); };
     AdminCall::submit(call, std::move(job));
@@ -89,7 +90,8 @@ void handle_create_policy(Call& call) {
     job->work = [policy](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
       policy->created_at = now;
       policy->row = tx.insert_policy(*policy);
-      events.push_back(created_event("policy.created", base::format_id(base::kPolicyPrefix, policy->id), policy->name, now));
+      events.push_back(
+          created_event("policy.created", base::format_id(base::kPolicyPrefix, policy->id), policy->name, now));
     };
     job->committed = [&app = call.app(), policy, added] { *added = app.catalog.add(*policy); };
     AdminCall::submit(call, std::move(job));

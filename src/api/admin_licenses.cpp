@@ -15,8 +15,8 @@ using licensing::Code;
 
 constexpr std::int64_t kMaxCount = 1000;
 constexpr std::size_t kMaxHolder = 256;
-constexpr std::int64_t kMaxStart = 4294967294;         // 2106
-constexpr std::int64_t kMaxTime = 253402300799;        // the end of year 9999
+constexpr std::int64_t kMaxStart = 4294967294;   // 2106
+constexpr std::int64_t kMaxTime = 253402300799;  // the end of year 9999
 
 struct Order {  // licenses to be issued
   std::shared_ptr<const service::Policy> policy;
@@ -34,7 +34,8 @@ std::optional<RequestFault> read_order(App& app, const json::object& document, O
   const auto product = product_name ? app.catalog.product(*product_name) : nullptr;
   if (product_name && !product) reader.fault("product", "'" + *product_name + "' is not known");
   if (product && policy_name) order.policy = app.catalog.policy(product->stored.row, *policy_name);
-  if (product && policy_name && !order.policy) reader.fault("policy", "'" + *policy_name + "' is no policy of this product");
+  if (product && policy_name && !order.policy)
+    reader.fault("policy", "'" + *policy_name + "' is no policy of this product");
   order.count = reader.integer("count", 1, kMaxCount).value_or(1);
   if (const auto key = reader.text("license_key", 128)) {
     order.key = licensing::normalize_license_key(*key);
@@ -52,7 +53,8 @@ std::optional<RequestFault> read_order(App& app, const json::object& document, O
   return reader.finish();
 }
 
-store::NewLicense make_license(const App& app, const Order& order, const licensing::Terms& terms, base::UnixSeconds now) {
+store::NewLicense make_license(const App& app, const Order& order, const licensing::Terms& terms,
+                               base::UnixSeconds now) {
   store::NewLicense license;
   license.id = crypto::random_id();
   if (order.key) {
@@ -95,11 +97,13 @@ void issue(Call& call, const Order& order) {
   const auto issued = std::make_shared<std::vector<store::NewLicense>>();
   auto job = std::make_unique<AdminCall>(call, [issued](Call& again) {
     std::vector<std::string> views;
-    for (const auto& license : *issued) views.push_back(view_license(again.app(), details_of(license), again.app().clock.now()));
+    for (const auto& license : *issued)
+      views.push_back(view_license(again.app(), details_of(license), again.app().clock.now()));
     again.succeed(201, begin_list("licenses", views) + "}", "Licenses issued");
   });
   job->exists_message = "A license with this key exists already";
-  job->work = [&app = call.app(), order, issued](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
+  job->work = [&app = call.app(), order, issued](store::Tx& tx, base::UnixSeconds now,
+                                                 std::vector<store::Event>& events) {
     const auto terms = app.catalog.terms(order.policy->stored.row, order.overrides);
     issued->clear();
     for (std::int64_t i = 0; i < order.count; ++i) issued->push_back(make_license(app, order, terms->terms, now));
@@ -202,7 +206,8 @@ void handle_list_licenses(Call& call) {
   if (!limit) return refuse("limit", "must be a whole number from 1 to 500");
   if (!before) return refuse("cursor", "must be a next_cursor of an earlier answer");
   ReadCall::submit(call, [&app = call.app(), filter, limit, before](store::Reader& reader) -> ReadCall::Reply {
-    return [rows = reader.licenses(filter, *before, static_cast<std::size_t>(*limit), app.clock.now()), limit](Call& again) {
+    return [rows = reader.licenses(filter, *before, static_cast<std::size_t>(*limit), app.clock.now()),
+            limit](Call& again) {
       std::vector<std::string> views;
       for (const auto& row : rows) views.push_back(view_license(again.app(), row, again.app().clock.now()));
       const bool more = rows.size() == static_cast<std::size_t>(*limit);
@@ -232,22 +237,26 @@ void handle_list_clients(Call& call) {
   const auto refuse = [&](std::string_view field, std::string message) {
     call.fail(RequestFault{Code::bad_request, std::string(field), std::move(message)});
   };
-  if (const auto unknown = query.unknown({"limit", "cursor"})) return refuse(*unknown, "is no parameter of this call, or is there twice");
+  if (const auto unknown = query.unknown({"limit", "cursor"}))
+    return refuse(*unknown, "is no parameter of this call, or is there twice");
   const auto ref = ref_of_id(call.path_id);
   if (!ref) return call.fail(Code::not_found);
   const auto limit = query.number("limit", kStandardPage, 1, kMaxPage);
   if (!limit) return refuse("limit", "must be a whole number from 1 to 500");
   const std::string after = query.get("cursor").value_or("");
-  ReadCall::submit(call, [&app = call.app(), ref = *ref, limit = static_cast<std::size_t>(*limit), after](store::Reader& reader) -> ReadCall::Reply {
-    const auto license = reader.license(ref, std::nullopt, app.clock.now());
-    if (!license) return [](Call& again) { again.fail(Code::not_found); };
-    return [rows = reader.clients(license->license.row, after, limit), limit](Call& again) {
-      std::vector<std::string> views;
-      for (const auto& row : rows) views.push_back(view_client(row));
-      const std::string next = rows.size() == limit ? base::json_string(rows.back().client_id) : "null";
-      again.succeed(200, begin_list("clients", views) + ",\"next_cursor\":" + next + "}", "Clients");
-    };
-  });
+  ReadCall::submit(call,
+                   [&app = call.app(), ref = *ref, limit = static_cast<std::size_t>(*limit),
+                    after](store::Reader& reader) -> ReadCall::Reply {
+                     const auto license = reader.license(ref, std::nullopt, app.clock.now());
+                     if (!license) return [](Call& again) { again.fail(Code::not_found); };
+                     return [rows = reader.clients(license->license.row, after, limit), limit](Call& again) {
+                       std::vector<std::string> views;
+                       for (const auto& row : rows) views.push_back(view_client(row));
+                       const std::string next =
+                           rows.size() == limit ? base::json_string(rows.back().client_id) : "null";
+                       again.succeed(200, begin_list("clients", views) + ",\"next_cursor\":" + next + "}", "Clients");
+                     };
+                   });
 }
 
 void handle_suspend(Call& call) { change_status(call, licensing::StatusCommand::suspend); }

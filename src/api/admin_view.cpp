@@ -25,7 +25,8 @@ std::string bound_classes(const licensing::Fingerprint& fingerprint) {
   if (fingerprint.kind == Kind::opaque) return R"(["hardware_fingerprint"])";
   std::string classes;
   for (const auto& row : licensing::kComponents) {
-    if ((fingerprint.mask & licensing::bit_of(row.component)) != 0) classes += (classes.empty() ? "" : ",") + json_string(row.name);
+    if ((fingerprint.mask & licensing::bit_of(row.component)) != 0)
+      classes += (classes.empty() ? "" : ",") + json_string(row.name);
   }
   return "[" + classes + "]";
 }
@@ -69,7 +70,8 @@ std::string view_license(App& app, const store::LicenseDetails& details, base::U
       licensing::status_text(state, terms->terms, now), service::name_of(terms->terms.type), state.issued_at,
       state.starts_at, time_or_null(state.expires_at),
       max_clients == licensing::kUnlimited ? "null" : std::to_string(max_clients), state.seats_held, terms->terms.lease,
-      features, details.license.overrides.empty() ? std::string_view("{}") : std::string_view(details.license.overrides));
+      features,
+      details.license.overrides.empty() ? std::string_view("{}") : std::string_view(details.license.overrides));
 }
 
 std::string view_client(const store::ClientView& client) {
@@ -88,10 +90,11 @@ std::string view_product(const service::Product& product) {
   for (const auto& [version, time] : product.settings.release_names) {
     releases += (releases.empty() ? "" : ",") + json_string(version) + ":" + std::to_string(time);
   }
-  return fmt::format(R"({{"id":"{}","name":{},"client_auth":"{}","require_signature":{},"releases":{{{}}},"created_at":{}}})",
-                     base::format_id(base::kProductPrefix, product.stored.id), json_string(product.stored.name),
-                     product.settings.license_auth ? "license" : "api_key", bool_text(product.settings.require_signature),
-                     releases, product.stored.created_at);
+  return fmt::format(
+      R"({{"id":"{}","name":{},"client_auth":"{}","require_signature":{},"releases":{{{}}},"created_at":{}}})",
+      base::format_id(base::kProductPrefix, product.stored.id), json_string(product.stored.name),
+      product.settings.license_auth ? "license" : "api_key", bool_text(product.settings.require_signature), releases,
+      product.stored.created_at);
 }
 
 std::string view_policy(const service::Policy& policy) {

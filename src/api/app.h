@@ -34,12 +34,12 @@ struct App {
   service::WritePath& writes;
   service::ReadPool& reads;
   ScrapedTotals& totals;
-  const crypto::Prf key_digest;          // of license keys, keyed with the database's secret
+  const crypto::Prf key_digest;  // of license keys, keyed with the database's secret
   const FingerprintReader fingerprints;
   const base::UnixSeconds started_at;
-  const std::string database;            // for people
+  const std::string database;  // for people
   std::function<http::ConnectionCounts()> connections;
-  std::function<bool()> stopping;        // true from the moment a stop was asked for: not ready
+  std::function<bool()> stopping;  // true from the moment a stop was asked for: not ready
 };
 
 }  // namespace lictor::api

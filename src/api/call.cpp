@@ -77,7 +77,8 @@ void Call::fail(const RequestFault& fault) {
 }
 
 void Call::fail_internal(std::string_view what) noexcept {
-  app_.log.error("request.failed", "Request failed", {{"endpoint", route().endpoint}, {"error", what}, {"request_id", request_id()}});
+  app_.log.error("request.failed", "Request failed",
+                 {{"endpoint", route().endpoint}, {"error", what}, {"request_id", request_id()}});
   if (!answered_) fail(licensing::Code::internal);
 }
 

@@ -44,7 +44,8 @@ struct CallTicket {
 
 class Call {
  public:
-  Call(App& app, http::Exchange& exchange, const CallTicket& ticket) : app_(app), exchange_(exchange), ticket_(ticket) {}
+  Call(App& app, http::Exchange& exchange, const CallTicket& ticket)
+      : app_(app), exchange_(exchange), ticket_(ticket) {}
 
   App& app() const noexcept { return app_; }
   const http::Request& request() const noexcept { return exchange_.request(); }

@@ -26,7 +26,8 @@ std::string render(const store::ClientView& client, base::UnixSeconds now) {
   data += ",\"license_id\":\"" + base::format_id(base::kLicensePrefix, client.license_id) + "\",\"status\":\"";
   data.append(state_of(seat, now)).append("\",\"client_version\":");
   seat.version.empty() ? void(data += "null") : base::append_json_string(data, seat.version);
-  data += seat.fingerprint.kind == licensing::Fingerprint::Kind::absent ? ",\"hardware_bound\":false" : ",\"hardware_bound\":true";
+  data += seat.fingerprint.kind == licensing::Fingerprint::Kind::absent ? ",\"hardware_bound\":false"
+                                                                        : ",\"hardware_bound\":true";
   append_time(data, "activated_at", seat.activated_at);
   append_time(data, "lease_expires_at", seat.lease_expires_at);
   append_time(data, "last_seen_at", client.last_seen_at);
@@ -60,14 +61,15 @@ void handle_get_client(Call& call) {
   if (!name || (license_text && !license)) return call.fail(licensing::Code::not_found);
   const auto client = base::parse_id(base::kClientPrefix, *name);
   const store::Row product = call.caller->product;
-  ReadCall::submit(call, [&app = call.app(), client, license, name = *name, product](store::Reader& reader) -> ReadCall::Reply {
-    auto found = find(app, reader, client, license, name);
-    if (found && product != 0 && product != found->product) found.reset();  // another owner's: not there
-    return [found = std::move(found)](Call& again) {
-      if (!found) return again.fail(licensing::Code::not_found);
-      again.succeed(200, render(found->client, again.app().clock.now()), "Client found");
-    };
-  });
+  ReadCall::submit(
+      call, [&app = call.app(), client, license, name = *name, product](store::Reader& reader) -> ReadCall::Reply {
+        auto found = find(app, reader, client, license, name);
+        if (found && product != 0 && product != found->product) found.reset();  // another owner's: not there
+        return [found = std::move(found)](Call& again) {
+          if (!found) return again.fail(licensing::Code::not_found);
+          again.succeed(200, render(found->client, again.app().clock.now()), "Client found");
+        };
+      });
 }
 
 }  // namespace lictor::api

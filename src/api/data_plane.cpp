@@ -29,7 +29,8 @@ void refuse(Call& call, const Answer& answer, std::string_view client_id) {
   call.fail(failure);
 }
 
-void log_seat(Call& call, const Answer& answer, std::string_view client_id, std::string_view event, std::string_view message) {
+void log_seat(Call& call, const Answer& answer, std::string_view client_id, std::string_view event,
+              std::string_view message) {
   call.app().log.info(event, message,
                       {{"license_id", license_text(answer)},
                        {"client_id", client_id},
@@ -130,8 +131,9 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
   answer.terms = std::move(state.view.terms);  // the thread keeps none: it may outlive the catalog
   const std::string_view client_id = request.client_id.value_or(std::string_view());
   if (const auto refusal = service::refuse_access(*answer.terms->product, subject.access)) return call.fail(*refusal);
-  const licensing::Validate command{request.client_id.has_value(), request.fingerprint ? &*request.fingerprint : nullptr,
-                                    request.client_version, request.features};
+  const licensing::Validate command{request.client_id.has_value(),
+                                    request.fingerprint ? &*request.fingerprint : nullptr, request.client_version,
+                                    request.features};
   const licensing::Activation* seat = state.view.has_activation ? &state.view.activation : nullptr;
   const licensing::Decision decision = licensing::decide(state.view.license, answer.terms->terms, seat, command, now);
   answer.denial = decision.denial;
@@ -156,14 +158,16 @@ struct Loaded {
 };
 
 // Reads what the cache does not have, and gives it to the cache.
-Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref, const std::optional<std::string>& client_id) {
+Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref,
+            const std::optional<std::string>& client_id) {
   Loaded loaded;
   const std::uint64_t ticket = app.cache.fill_ticket();
   const std::optional<std::string_view> client(client_id);
   loaded.view = reader.license(ref, client, app.clock.now());
   if (!loaded.view) return loaded;
   loaded.terms = app.catalog.terms(loaded.view->license.policy, loaded.view->license.overrides);
-  app.cache.fill(*loaded.view, loaded.terms, ref.by == store::LicenseRef::By::key_digest, client ? &*client : nullptr, ticket);
+  app.cache.fill(*loaded.view, loaded.terms, ref.by == store::LicenseRef::By::key_digest, client ? &*client : nullptr,
+                 ticket);
   return loaded;
 }
 
@@ -195,8 +199,8 @@ void validate(Call& call, Loaded* loaded) {
     use(state.view, *loaded);
   } else if (!find_cached(call.app(), subject->ref, state, now)) {
     state.view.terms = {};
-    const auto read = [&app = call.app(), ref = subject->ref, client = std::optional<std::string>(client_id)](
-                          store::Reader& reader) -> ReadCall::Reply {
+    const auto read = [&app = call.app(), ref = subject->ref,
+                       client = std::optional<std::string>(client_id)](store::Reader& reader) -> ReadCall::Reply {
       auto found = std::make_shared<Loaded>(load(app, reader, ref, client));
       return [found](Call& again) {
         if (authenticate(again)) validate(again, found.get());
@@ -223,7 +227,8 @@ void get_license(Call& call, Loaded* loaded) {
       };
     });
   }
-  if (call.caller->product != 0 && view.terms->product->stored.row != call.caller->product) return call.fail(Code::not_found);
+  if (call.caller->product != 0 && view.terms->product->stored.row != call.caller->product)
+    return call.fail(Code::not_found);
   Answer answer;
   answer.now = now;
   answer.license_id = view.id;
@@ -277,8 +282,12 @@ void handle_usage(Call& call) {
   job->ref = subject->ref;
   job->access = subject->access;
   job->client_id = request.client_id.value_or(std::string_view());
-  service::UsageInput input{request.client_id.has_value(), std::string(request.metric), request.quantity,
-                            std::string(request.idempotency_key), {}, {}};
+  service::UsageInput input{request.client_id.has_value(),
+                            std::string(request.metric),
+                            request.quantity,
+                            std::string(request.idempotency_key),
+                            {},
+                            {}};
   const crypto::Prf& digest = call.app().key_digest;
   // Neither a number nor a metric holds a space, so no other members give the same text.
   input.request = digest("usage " + std::to_string(input.quantity) + " " + input.metric + " " + job->client_id);

@@ -1,4 +1,5 @@
-// The calls of clients: see contract.md, section 3. Each reads parse → verify → decide (in memory, or in a batch) → render.
+// The calls of clients: see contract.md, section 3. Each reads parse → verify → decide (in memory, or in a batch) →
+// render.
 #pragma once
 
 #include "api/call.h"

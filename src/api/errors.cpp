@@ -64,7 +64,9 @@ std::string time_details(std::string_view name, base::UnixSeconds time) {
   return fmt::format(R"({{"{}":{}}})", name, time);
 }
 
-std::string number_or_null(std::uint32_t number) { return number == licensing::kUnlimited ? "null" : std::to_string(number); }
+std::string number_or_null(std::uint32_t number) {
+  return number == licensing::kUnlimited ? "null" : std::to_string(number);
+}
 std::string time_or_null(base::UnixSeconds time) { return time == licensing::kNever ? "null" : std::to_string(time); }
 
 std::string class_names(licensing::ComponentMask mask, std::string_view first = {}) {
@@ -93,20 +95,30 @@ std::string feature_details(const Denial& denial) {
 std::string details_of(const Denial& denial) {
   switch (denial.code) {
     case Code::license_expired:
-    case Code::version_not_covered: return time_details("expired_at", denial.at);
-    case Code::license_not_yet_valid: return time_details("starts_at", denial.at);
-    case Code::check_in_overdue: return time_details("check_in_due_at", denial.at);
-    case Code::lease_expired: return time_details("lease_expired_at", denial.at);
-    case Code::hardware_mismatch: return hardware_details(denial.hardware);
-    case Code::feature_not_licensed: return feature_details(denial);
+    case Code::version_not_covered:
+      return time_details("expired_at", denial.at);
+    case Code::license_not_yet_valid:
+      return time_details("starts_at", denial.at);
+    case Code::check_in_overdue:
+      return time_details("check_in_due_at", denial.at);
+    case Code::lease_expired:
+      return time_details("lease_expired_at", denial.at);
+    case Code::hardware_mismatch:
+      return hardware_details(denial.hardware);
+    case Code::feature_not_licensed:
+      return feature_details(denial);
     case Code::max_clients_reached:
       return fmt::format(R"({{"max_clients":{},"active_clients":{},"next_release_at":{}}})",
-                         number_or_null(denial.max_clients), denial.active_clients, time_or_null(denial.next_release_at));
+                         number_or_null(denial.max_clients), denial.active_clients,
+                         time_or_null(denial.next_release_at));
     case Code::transfer_limit_reached:
-      return fmt::format(R"({{"max_transfers":{},"next_transfer_at":{}}})", denial.max_transfers, time_or_null(denial.at));
+      return fmt::format(R"({{"max_transfers":{},"next_transfer_at":{}}})", denial.max_transfers,
+                         time_or_null(denial.at));
     case Code::usage_quota_exceeded:
-      return fmt::format(R"({{"used":{},"quota":{},"period_ends_at":{}}})", denial.used, denial.quota, time_or_null(denial.at));
-    default: return {};
+      return fmt::format(R"({{"used":{},"quota":{},"period_ends_at":{}}})", denial.used, denial.quota,
+                         time_or_null(denial.at));
+    default:
+      return {};
   }
 }
 
@@ -126,7 +138,8 @@ Failure describe(const Denial& denial) {
   failure.code = denial.code;
   failure.details = details_of(denial);
   if (denial.code == Code::license_expired) failure.message = "License has expired on " + format_date(denial.at);
-  if (denial.code == Code::license_not_yet_valid) failure.message = "License is not valid before " + format_date(denial.at);
+  if (denial.code == Code::license_not_yet_valid)
+    failure.message = "License is not valid before " + format_date(denial.at);
   if (denial.code == Code::feature_not_licensed) {
     failure.message = "License does not include the feature '" + std::string(denial.feature) + "'";
   }
@@ -171,10 +184,14 @@ void append_problem(std::string& out, const Failure& failure, std::string_view r
 
 Code code_of(http::ProtocolError error) noexcept {
   switch (error) {
-    case http::ProtocolError::request_timeout: return Code::request_timeout;
-    case http::ProtocolError::payload_too_large: return Code::payload_too_large;
-    case http::ProtocolError::overloaded: return Code::overloaded;
-    default: return Code::bad_request;
+    case http::ProtocolError::request_timeout:
+      return Code::request_timeout;
+    case http::ProtocolError::payload_too_large:
+      return Code::payload_too_large;
+    case http::ProtocolError::overloaded:
+      return Code::overloaded;
+    default:
+      return Code::bad_request;
   }
 }
 

@@ -20,10 +20,10 @@ const CodeInfo& info_of(licensing::Code code) noexcept;
 // What an answer of failure says.
 struct Failure {
   licensing::Code code = licensing::Code::internal;
-  std::string message;      // empty: the table's
-  std::string details;      // a JSON object; empty: {}
-  int retry_after = 0;      // seconds; 0: no header
-  std::string allow;        // of METHOD_NOT_ALLOWED
+  std::string message;  // empty: the table's
+  std::string details;  // a JSON object; empty: {}
+  int retry_after = 0;  // seconds; 0: no header
+  std::string allow;    // of METHOD_NOT_ALLOWED
 };
 
 // Message and details for a refusal of licensing::decide().

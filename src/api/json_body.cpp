@@ -21,9 +21,9 @@ struct JsonEvents {
 
   JsonBody* body = nullptr;
   std::size_t depth = 0;
-  std::size_t parent = 0;        // the node whose children are being read, at depth 2
+  std::size_t parent = 0;  // the node whose children are being read, at depth 2
   std::string_view name;
-  std::size_t pending = 0;       // where a string in parts begins in unescaped_
+  std::size_t pending = 0;  // where a string in parts begins in unescaped_
   bool in_parts = false;
   Fault fault = Fault::none;
   std::string_view fault_name;
@@ -120,20 +120,27 @@ namespace {
 base::Problem describe_fault(const JsonEvents& events, const boost::json::error_code& error) {
   const std::string name(events.fault_name);
   switch (events.fault) {
-    case Fault::not_an_object: return {"", "the body must be a JSON object"};
-    case Fault::duplicate: return {name, "the member is there twice"};
-    case Fault::too_many: return {name, "too many members, or a name that is too long"};
-    case Fault::too_deep: return {name, "the body is nested too deeply; allowed: " + std::to_string(JsonBody::kMaxDepth) + " levels"};
-    default: break;
+    case Fault::not_an_object:
+      return {"", "the body must be a JSON object"};
+    case Fault::duplicate:
+      return {name, "the member is there twice"};
+    case Fault::too_many:
+      return {name, "too many members, or a name that is too long"};
+    case Fault::too_deep:
+      return {name, "the body is nested too deeply; allowed: " + std::to_string(JsonBody::kMaxDepth) + " levels"};
+    default:
+      break;
   }
-  if (error == boost::json::error::too_deep) return {"", "the body is nested too deeply; allowed: " + std::to_string(JsonBody::kMaxDepth) + " levels"};
+  if (error == boost::json::error::too_deep)
+    return {"", "the body is nested too deeply; allowed: " + std::to_string(JsonBody::kMaxDepth) + " levels"};
   return {"", "the body is no valid JSON: " + error.message()};
 }
 
 }  // namespace
 
 std::string_view describe(JsonKind kind) noexcept {
-  constexpr std::string_view kNames[] = {"null", "a boolean", "an integer", "a number", "a string", "an array", "an object"};
+  constexpr std::string_view kNames[] = {"null",     "a boolean", "an integer", "a number",
+                                         "a string", "an array",  "an object"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

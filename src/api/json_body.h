@@ -1,7 +1,7 @@
 // The body of a data-plane request: one flat JSON object (RFC 8259), read by a strict SAX parser into a small reusable
 // array. Duplicate members, invalid UTF-8, depth over 16 and anything after the object are refused; nested values are
-// kept one level deep (arrays of strings, objects of strings). Not thread-safe; views are valid until the next parse and
-// as long as the parsed text.
+// kept one level deep (arrays of strings, objects of strings). Not thread-safe; views are valid until the next parse
+// and as long as the parsed text.
 #pragma once
 
 #include <cstdint>

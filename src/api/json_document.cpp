@@ -64,7 +64,8 @@ base::Result<json::object> parse_document(std::string_view text) {
   json::basic_parser<DuplicateFinder> finder(options);
   json::error_code error;
   const std::size_t used = finder.write_some(false, text.data(), text.size(), error);
-  if (!finder.handler().duplicate.empty()) return base::Problem{finder.handler().duplicate, "the member is there twice"};
+  if (!finder.handler().duplicate.empty())
+    return base::Problem{finder.handler().duplicate, "the member is there twice"};
   if (!error && used < text.size()) error = json::error::extra_data;
   if (error) return base::Problem{"", "the body is no valid JSON: " + error.message()};
   json::value value = json::parse(json::string_view(text.data(), text.size()), {}, options);
@@ -127,7 +128,8 @@ void DocumentReader::fault(std::string_view field, std::string message) {
 
 void DocumentReader::fault(const std::optional<base::Problem>& problem) {
   if (!problem || fault_) return;
-  fault_ = RequestFault{problem->unknown_field ? Code::unknown_field : Code::bad_request, problem->field, problem->message};
+  fault_ =
+      RequestFault{problem->unknown_field ? Code::unknown_field : Code::bad_request, problem->field, problem->message};
 }
 
 std::optional<RequestFault> DocumentReader::finish() {
@@ -143,7 +145,8 @@ void with_document(Call& call, bool optional, const std::function<void(const jso
   if (body.empty() && optional) return work({});
   if (!is_json_content(call.request().header("Content-Type"))) return call.fail(Code::unsupported_media_type);
   const auto document = parse_document(body);
-  if (!document) return call.fail(RequestFault{Code::bad_request, document.problem().field, document.problem().message});
+  if (!document)
+    return call.fail(RequestFault{Code::bad_request, document.problem().field, document.problem().message});
   work(*document);
 }
 

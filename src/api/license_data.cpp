@@ -54,7 +54,8 @@ void append_license_data(std::string& out, const service::Answer& answer, std::s
   }
   append_time(out, "expires_at", license.expires_at);
   out += ",\"max_clients\":";
-  entry.terms.max_clients == licensing::kUnlimited ? void(out += "null") : base::append_number(out, entry.terms.max_clients);
+  entry.terms.max_clients == licensing::kUnlimited ? void(out += "null")
+                                                   : base::append_number(out, entry.terms.max_clients);
   out += ",\"active_clients\":";
   base::append_number(out, license.seats_held);
   append_time(out, "issued_at", license.issued_at);

@@ -12,7 +12,8 @@ void handle_health(Call& call) { call.succeed(200, R"({"healthy":true})", "The s
 // Readiness: migrations are done before the server listens; what remains is that the database answers and no stop was
 // asked for.
 void handle_ready(Call& call) {
-  if (call.app().stopping()) return call.fail(Failure{licensing::Code::unavailable, "The server is stopping", {}, 1, {}});
+  if (call.app().stopping())
+    return call.fail(Failure{licensing::Code::unavailable, "The server is stopping", {}, 1, {}});
   ReadCall::submit(call, [](store::Reader& reader) -> ReadCall::Reply {
     reader.ping();
     return [](Call& again) { again.succeed(200, R"({"ready":true})", "The server is ready"); };

@@ -53,7 +53,8 @@ std::optional<std::int64_t> Query::number(std::string_view name, std::int64_t st
 std::optional<std::string> Query::unknown(std::initializer_list<std::string_view> known) const {
   for (auto it = parameters_.begin(); it != parameters_.end(); ++it) {
     const bool is_known = std::ranges::find(known, it->first) != known.end();
-    const bool again = std::any_of(parameters_.begin(), it, [&](const auto& earlier) { return earlier.first == it->first; });
+    const bool again =
+        std::any_of(parameters_.begin(), it, [&](const auto& earlier) { return earlier.first == it->first; });
     if (!is_known || again || !it->second) return it->first;
   }
   return std::nullopt;

@@ -117,10 +117,21 @@ RequestFault fingerprint_fault(std::string_view component, std::string message) 
 // What the fingerprint code of the guide gives in containers and on machines without a serial number: the hash of
 // "<processor>-<serial>" with nothing but placeholders in it, one value for all of them.
 std::vector<std::string> collect_shared_hashes() {
-  constexpr std::string_view kProcessors[] = {"", "x86_64", "aarch64", "arm64", "i686", "i386", "armv7l", "AMD64", "arm"};
-  constexpr std::string_view kSerials[] = {"unknown", "", "None", "Not Specified", "Default string", "Not Applicable",
-                                           "To be filled by O.E.M.", "To Be Filled By O.E.M.", "N/A", "0", "00000000",
-                                           "System Serial Number", "Base Board Serial Number"};
+  constexpr std::string_view kProcessors[] = {"",     "x86_64", "aarch64", "arm64", "i686",
+                                              "i386", "armv7l", "AMD64",   "arm"};
+  constexpr std::string_view kSerials[] = {"unknown",
+                                           "",
+                                           "None",
+                                           "Not Specified",
+                                           "Default string",
+                                           "Not Applicable",
+                                           "To be filled by O.E.M.",
+                                           "To Be Filled By O.E.M.",
+                                           "N/A",
+                                           "0",
+                                           "00000000",
+                                           "System Serial Number",
+                                           "Base Board Serial Number"};
   std::vector<std::string> hashes{base::to_hex(crypto::sha256(""))};
   for (const auto processor : kProcessors) {
     for (const auto serial : kSerials) {
@@ -133,13 +144,15 @@ std::vector<std::string> collect_shared_hashes() {
 
 }  // namespace
 
-FingerprintReader::FingerprintReader(const crypto::Prf::Key& key) : prf_(key), shared_hashes_(collect_shared_hashes()) {}
+FingerprintReader::FingerprintReader(const crypto::Prf::Key& key)
+    : prf_(key), shared_hashes_(collect_shared_hashes()) {}
 
 bool FingerprintReader::is_shared(std::string_view value) const {
   if (licensing::is_placeholder(value)) return true;
   if (value.size() != 64) return false;
   std::string lower(value);
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
   return std::ranges::binary_search(shared_hashes_, lower);
 }
 

@@ -70,9 +70,13 @@ class FingerprintReader {
 };
 
 // Nothing when `out` was read.
-std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints, ActivateRequest& out);
-std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints, ValidateRequest& out);
-std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints, DeactivateRequest& out);
-std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints, UsageRequest& out);
+std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints,
+                                         ActivateRequest& out);
+std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints,
+                                         ValidateRequest& out);
+std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints,
+                                         DeactivateRequest& out);
+std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader& fingerprints,
+                                         UsageRequest& out);
 
 }  // namespace lictor::api

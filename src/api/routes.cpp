@@ -28,7 +28,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/admin/licenses", Scope::admin_read, handle_list_licenses, "/admin/licenses"},
     {"POST", "/api/v1/admin/licenses/lookup", Scope::admin_read, handle_lookup_license, "/admin/licenses/lookup"},
     {"GET", "/api/v1/admin/licenses/{id}", Scope::admin_read, handle_show_license, "/admin/licenses/{id}"},
-    {"GET", "/api/v1/admin/licenses/{id}/clients", Scope::admin_read, handle_list_clients, "/admin/licenses/{id}/clients"},
+    {"GET", "/api/v1/admin/licenses/{id}/clients", Scope::admin_read, handle_list_clients,
+     "/admin/licenses/{id}/clients"},
     {"POST", "/api/v1/admin/licenses/{id}/suspend", Scope::admin_write, handle_suspend, "/admin/licenses/{id}/suspend"},
     {"POST", "/api/v1/admin/licenses/{id}/resume", Scope::admin_write, handle_resume, "/admin/licenses/{id}/resume"},
     {"POST", "/api/v1/admin/licenses/{id}/revoke", Scope::admin_write, handle_revoke, "/admin/licenses/{id}/revoke"},
@@ -38,7 +39,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/admin/policies", Scope::admin_read, handle_list_policies, "/admin/policies"},
     {"POST", "/api/v1/admin/api-keys", Scope::admin_write, handle_create_api_key, "/admin/api-keys"},
     {"GET", "/api/v1/admin/api-keys", Scope::admin_read, handle_list_api_keys, "/admin/api-keys"},
-    {"POST", "/api/v1/admin/api-keys/{id}/revoke", Scope::admin_write, handle_revoke_api_key, "/admin/api-keys/{id}/revoke"},
+    {"POST", "/api/v1/admin/api-keys/{id}/revoke", Scope::admin_write, handle_revoke_api_key,
+     "/admin/api-keys/{id}/revoke"},
     {"GET", "/api/v1/admin/events", Scope::admin_read, handle_list_events, "/admin/events"},
     {"GET", "/api/v1/admin/status", Scope::admin_read, handle_status, "/admin/status"},
     // What matches nothing; kept last, so that it has a number for the metrics.
@@ -80,17 +82,20 @@ Match find_route(const http::Request& request) {
   for (const Route& route : kRoutes) {
     if (!matches(route.path, path, id) || &route == &kNoRoute) continue;
     if (route.method == method) return {&route, {}};
-    if (match.allow.find(route.method) == std::string::npos) match.allow.append(match.allow.empty() ? "" : ", ").append(route.method);
+    if (match.allow.find(route.method) == std::string::npos)
+      match.allow.append(match.allow.empty() ? "" : ", ").append(route.method);
   }
   return match;
 }
 
 RequestId make_request_id(const http::Request& request) {
   constexpr auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   };
   const std::string_view given = request.header("X-Request-Id");
-  if (!given.empty() && given.size() <= RequestId::kMaxLength && std::ranges::all_of(given, is_plain)) return RequestId(given);
+  if (!given.empty() && given.size() <= RequestId::kMaxLength && std::ranges::all_of(given, is_plain))
+    return RequestId(given);
   char text[base::kRequestPrefix.size() + 1 + base::kIdDigits];
   base::kRequestPrefix.copy(text, base::kRequestPrefix.size());
   text[base::kRequestPrefix.size()] = '_';
@@ -112,7 +117,8 @@ std::vector<base::RouteLabel> route_labels() {
 
 std::vector<std::string> failure_reasons() {
   std::vector<std::string> reasons;
-  for (std::size_t i = 0; i < licensing::kCodeCount; ++i) reasons.emplace_back(licensing::wire_name(static_cast<Code>(i)));
+  for (std::size_t i = 0; i < licensing::kCodeCount; ++i)
+    reasons.emplace_back(licensing::wire_name(static_cast<Code>(i)));
   return reasons;
 }
 

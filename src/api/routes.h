@@ -14,16 +14,16 @@ namespace lictor::api {
 
 struct Route {
   std::string_view method;
-  std::string_view path;      // below the prefix; `{id}` stands for one segment
-  auth::Scope scope;          // none: everybody may call
+  std::string_view path;  // below the prefix; `{id}` stands for one segment
+  auth::Scope scope;      // none: everybody may call
   void (*handle)(Call&);
   std::string_view endpoint;  // label of the metrics
   bool license_auth = false;  // the license key alone may do, where the product allows it
 };
 
 std::span<const Route> route_table();
-std::vector<base::RouteLabel> route_labels();      // in the order of the table, then one for everything else
-std::vector<std::string> failure_reasons();        // in the order of licensing::Code
+std::vector<base::RouteLabel> route_labels();  // in the order of the table, then one for everything else
+std::vector<std::string> failure_reasons();    // in the order of licensing::Code
 
 // Sets call.caller, and call.path_id for the route's path. False: the call was answered with the refusal.
 bool authenticate(Call& call);

@@ -11,7 +11,8 @@ namespace {
 using licensing::Code;
 
 // Nothing when there is no signature, or it holds.
-std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::string_view signature, crypto::Sha256& mac) {
+std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::string_view signature,
+                                     crypto::Sha256& mac) {
   if (call.caller == nullptr) return Code::signature_invalid;  // without an API key there is nothing to verify with
   std::array<auth::SignedMember, 16> members;
   std::size_t count = 0;
@@ -21,9 +22,12 @@ std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::stri
     members[count++] = {member.name, member.text, plain};
   });
   switch (auth::verify_guide_signature(std::span(members).first(count), signature, *call.caller->hmac, mac)) {
-    case auth::SignatureVerdict::valid: return std::nullopt;
-    case auth::SignatureVerdict::ambiguous: return Code::signature_ambiguous;
-    case auth::SignatureVerdict::invalid: break;
+    case auth::SignatureVerdict::valid:
+      return std::nullopt;
+    case auth::SignatureVerdict::ambiguous:
+      return Code::signature_ambiguous;
+    case auth::SignatureVerdict::invalid:
+      break;
   }
   return Code::signature_invalid;
 }

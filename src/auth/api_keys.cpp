@@ -130,8 +130,10 @@ const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::strin
   if (stored.revoked_at != 0 || now >= stored.expires_at) return nullptr;
   const auto scopes = parse_scopes(stored.scopes);
   if (!scopes) return nullptr;
-  auto verified = std::make_unique<Verified>(
-      Verified{{stored.id, *scopes, stored.product, stored.require_signature, nullptr}, stored.expires_at, crypto::HmacSha256(presented)});
+  auto verified =
+      std::make_unique<Verified>(Verified{{stored.id, *scopes, stored.product, stored.require_signature, nullptr},
+                                          stored.expires_at,
+                                          crypto::HmacSha256(presented)});
   verified->caller.hmac = &verified->hmac;
   return &lane.verified.emplace(digest, std::move(verified)).first->second->caller;
 }

@@ -42,8 +42,8 @@ class ApiKeys {
   ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key);
   ~ApiKeys();
   void load(store::Reader& reader);
-  void add(const store::ApiKey& key);                            // also replaces; thread-safe
-  void revoke(const base::Id& id, base::UnixSeconds now);        // seen by every thread's next find(); thread-safe
+  void add(const store::ApiKey& key);                      // also replaces; thread-safe
+  void revoke(const base::Id& id, base::UnixSeconds now);  // seen by every thread's next find(); thread-safe
 
   // Nullptr for what is malformed, unknown, revoked or expired. Call only on the I/O thread of that number; the Caller
   // stays valid until its next find().

@@ -1,6 +1,6 @@
-// The guide signature (contract.md, section 5.1): HMAC-SHA256 with the caller's API key over the other top-level members
-// of the body, sorted by name, as k=v joined with &. It is ambiguous by design, so it is verified only for members that
-// are strings or integers and hold no character that could shift a border.
+// The guide signature (contract.md, section 5.1): HMAC-SHA256 with the caller's API key over the other top-level
+// members of the body, sorted by name, as k=v joined with &. It is ambiguous by design, so it is verified only for
+// members that are strings or integers and hold no character that could shift a border.
 #pragma once
 
 #include <cstdint>

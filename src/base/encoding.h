@@ -1,4 +1,5 @@
-// Text encodings: Crockford base32 symbols, hexadecimal, base64 (RFC 4648, section 4), JSON strings (RFC 8259, section 7).
+// Text encodings: Crockford base32 symbols, hexadecimal, base64 (RFC 4648, section 4), JSON strings (RFC 8259, section
+// 7).
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@ constexpr std::string_view kLowerDigits = "0123456789abcdefghjkmnpqrstvwxyz";
 }
 
 void write_id_digits(const Id& id, char* out) noexcept {
-  unsigned bits = 0;       // bits waiting in `window`
+  unsigned bits = 0;  // bits waiting in `window`
   std::uint32_t window = 0;
   std::size_t written = 0;
   window = 0, bits = 2;  // two leading zero bits: 130 = 26 * 5

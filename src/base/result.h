@@ -9,16 +9,17 @@ namespace lictor::base {
 
 // Why an input was refused, in words for the person who sent it.
 struct Problem {
-  std::string field;    // the member, option or column at fault; empty when it is the whole
-  std::string message;  // what is wrong and what is allowed
+  std::string field;           // the member, option or column at fault; empty when it is the whole
+  std::string message;         // what is wrong and what is allowed
   bool unknown_field = false;  // there is no field of that name
 };
 
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}            // NOLINT(google-explicit-constructor)
-  Result(Problem problem) : state_(std::in_place_index<1>, std::move(problem)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Problem problem)
+      : state_(std::in_place_index<1>, std::move(problem)) {}  // NOLINT(google-explicit-constructor)
 
   explicit operator bool() const noexcept { return state_.index() == 0; }
   T& operator*() & { return std::get<0>(state_); }

@@ -59,8 +59,7 @@ std::optional<Denial> refuse_client(const Activation* activation, UnixSeconds no
 
 std::optional<Denial> refuse_hardware(const Terms& terms, const Fingerprint& bound, const Fingerprint* presented) {
   constexpr Fingerprint kAbsent;
-  const auto difference =
-      compare_fingerprints(terms.binding, bound, presented != nullptr ? *presented : kAbsent);
+  const auto difference = compare_fingerprints(terms.binding, bound, presented != nullptr ? *presented : kAbsent);
   if (!difference) return std::nullopt;
   Denial denial = deny(Code::hardware_mismatch);
   denial.hardware = *difference;
@@ -144,8 +143,8 @@ std::optional<Denial> count_transfer(License& license, const Terms& terms, const
     license.transfers_in_period = 0;
   }
   if (terms.max_transfers && license.transfers_in_period >= *terms.max_transfers) {
-    Denial denial = deny(Code::transfer_limit_reached,
-                         saturating_add(license.transfer_period_start, terms.transfer_period));
+    Denial denial =
+        deny(Code::transfer_limit_reached, saturating_add(license.transfer_period_start, terms.transfer_period));
     denial.max_transfers = *terms.max_transfers;
     return denial;
   }
@@ -320,7 +319,8 @@ UsageDecision decide(const License& license, const Terms& terms, const Activatio
   if (command.names_client && (usage.denial = refuse_client(activation, now))) return usage;
   const Quota* quota = find_quota(terms, command.metric);
   if (quota != nullptr) usage.quota = quota->amount;
-  // Only a metered license counts whatever it is told; elsewhere a metric that the policy does not name has a quota of 0.
+  // Only a metered license counts whatever it is told; elsewhere a metric that the policy does not name has a quota of
+  // 0.
   if (quota == nullptr && terms.type != LicenseType::metered) usage.quota = 0;
   const std::int64_t limit = usage.quota.value_or(std::numeric_limits<std::int64_t>::max());
   if (command.quantity > limit - used || used > limit) {

@@ -36,9 +36,9 @@ enum class SeatChange : std::uint8_t { none, granted, renewed, released };
 struct Decision {
   std::optional<Denial> denial;
   SeatChange seat = SeatChange::none;
-  bool over_limit = false;        // granted beyond max_clients as overage
-  bool expired = false;           // valid although expired (expiry mode allow or maintain)
-  UnixSeconds grace_until = 0;    // 0: not in grace
+  bool over_limit = false;               // granted beyond max_clients as overage
+  bool expired = false;                  // valid although expired (expiry mode allow or maintain)
+  UnixSeconds grace_until = 0;           // 0: not in grace
   std::optional<License> license;        // the changed state
   std::optional<Activation> activation;  // the changed state
 
@@ -78,7 +78,7 @@ Decision decide(const License& license, const Terms& terms, const Activation* ac
 
 struct UsageDecision {
   std::optional<Denial> denial;
-  std::int64_t total = 0;               // of the period, this command included
+  std::int64_t total = 0;  // of the period, this command included
   std::optional<std::int64_t> quota;
   Period period;
 };

@@ -6,11 +6,32 @@ namespace lictor::licensing {
 namespace {
 
 constexpr std::string_view kPlaceholders[] = {
-    "",        "-",       "unknown",       "none",           "null",
-    "nil",     "n/a",     "na",            "not available",  "not applicable",
-    "default", "default string", "undefined", "not specified", "not present",
-    "system serial number", "base board serial number", "chassis serial number", "to be filled by o.e.m.",
-    "to be filled by o.e.m", "o.e.m.", "oem", "invalid", "empty", "123456789", "0123456789",
+    "",
+    "-",
+    "unknown",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "not available",
+    "not applicable",
+    "default",
+    "default string",
+    "undefined",
+    "not specified",
+    "not present",
+    "system serial number",
+    "base board serial number",
+    "chassis serial number",
+    "to be filled by o.e.m.",
+    "to be filled by o.e.m",
+    "o.e.m.",
+    "oem",
+    "invalid",
+    "empty",
+    "123456789",
+    "0123456789",
 };
 
 constexpr ComponentMask machine_mask() {
@@ -38,7 +59,7 @@ HardwareDifference compare_components(const Fingerprint& bound, const Fingerprin
   for (std::size_t i = 0; i < kComponentClasses; ++i) {
     const auto bit = static_cast<ComponentMask>(1U << i);
     if ((bound.mask & bit) == 0) continue;
-    ComponentMask& set = (presented.mask & bit) == 0 ? difference.missing
+    ComponentMask& set = (presented.mask & bit) == 0                       ? difference.missing
                          : equal_digests(bound.tags[i], presented.tags[i]) ? difference.matched
                                                                            : difference.differed;
     set = static_cast<ComponentMask>(set | bit);
@@ -101,9 +122,7 @@ bool is_placeholder(std::string_view value) noexcept {
   while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
   while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  const auto equals = [&](std::string_view placeholder) {
-    return std::ranges::equal(value, placeholder, {}, lower);
-  };
+  const auto equals = [&](std::string_view placeholder) { return std::ranges::equal(value, placeholder, {}, lower); };
   if (std::ranges::any_of(kPlaceholders, equals)) return true;
   // One digit repeated, with or without separators: 00000000-0000-…, ff:ff:ff:ff:ff:ff, 1111.
   char digit = 0;

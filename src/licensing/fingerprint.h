@@ -51,7 +51,7 @@ struct Fingerprint {
   // Persisted: do not change values.
   enum class Kind : std::uint8_t { absent = 0, opaque = 1, components = 2 };
   Kind kind = Kind::absent;
-  ComponentMask mask = 0;                               // components only: which tags are set
+  ComponentMask mask = 0;                              // components only: which tags are set
   std::array<base::Digest, kComponentClasses> tags{};  // opaque: tags[0]
 
   bool operator==(const Fingerprint&) const = default;

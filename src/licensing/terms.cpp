@@ -40,9 +40,12 @@ Period period_at(QuotaPeriod period, UnixSeconds now) noexcept {
   };
   const chrono::year_month_day today(chrono::floor<chrono::days>(chrono::sys_seconds(chrono::seconds(now))));
   switch (period) {
-    case QuotaPeriod::total: return {0, kNever};
-    case QuotaPeriod::hour: return floor_to(3600);
-    case QuotaPeriod::day: return floor_to(86400);
+    case QuotaPeriod::total:
+      return {0, kNever};
+    case QuotaPeriod::hour:
+      return floor_to(3600);
+    case QuotaPeriod::day:
+      return floor_to(86400);
     case QuotaPeriod::month: {
       const auto first = today.year() / today.month() / 1;
       return {unix_of(first), unix_of(first + chrono::months(1))};

@@ -64,7 +64,7 @@ struct Terms {
   Binding binding = Binding::none;
   Seconds lease = 0;  // 0: node-locked
   Seconds borrow_max = 0;
-  Seconds check_in = 0;                         // 0: no check-in needed
+  Seconds check_in = 0;                        // 0: no check-in needed
   std::optional<std::uint32_t> max_transfers;  // node-locked only; nothing: any number
   Seconds transfer_period = 365 * 86400;
   VersionRange versions;

@@ -66,11 +66,16 @@ base::Result<VersionRange> VersionRange::parse(std::string_view text) {
 bool VersionRange::covers(const Version& version) const noexcept {
   return std::ranges::all_of(comparisons_, [&](const Comparison& c) {
     switch (c.op) {
-      case Operator::equal: return version == c.version;
-      case Operator::less: return version < c.version;
-      case Operator::less_equal: return version <= c.version;
-      case Operator::greater: return version > c.version;
-      case Operator::greater_equal: return version >= c.version;
+      case Operator::equal:
+        return version == c.version;
+      case Operator::less:
+        return version < c.version;
+      case Operator::less_equal:
+        return version <= c.version;
+      case Operator::greater:
+        return version > c.version;
+      case Operator::greater_equal:
+        return version >= c.version;
     }
     return false;
   });

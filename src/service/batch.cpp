@@ -204,8 +204,7 @@ licensing::Decision Batch::decide_for(const Item& item, const licensing::Activat
 
 void Batch::decide_seat(Item& item) {
   const bool names_client = item.seat != kMissing;
-  const licensing::Activation* before =
-      names_client && seats_[item.seat].state ? &*seats_[item.seat].state : nullptr;
+  const licensing::Activation* before = names_client && seats_[item.seat].state ? &*seats_[item.seat].state : nullptr;
   licensing::Decision decision = decide_for(item, before);
   Answer& answer = item.job->answer;
   answer.denial = decision.denial;
@@ -258,7 +257,7 @@ void Batch::record_seat_event(const Item& item, const licensing::Decision& decis
   const bool changed = decision.seat == SeatChange::granted || decision.seat == SeatChange::released;
   if (!refused && !changed) return;
   const License& license = licenses_[item.license];
-  store::Event event = event_for(item, refused                                  ? "seat.refused"
+  store::Event event = event_for(item, refused                                ? "seat.refused"
                                        : decision.seat == SeatChange::granted ? "seat.granted"
                                                                               : "seat.released");
   if (refused) {
@@ -286,9 +285,9 @@ void Batch::decide_usage(Item& item, const UsageInput& input) {
   const store::Row row = license.row.row;
   Answer& answer = item.job->answer;
   const auto in_batch = usage_keys_.find(row_key(row, input.idempotency_key));
-  const store::UsageKey* earlier = in_batch != usage_keys_.end()     ? &in_batch->second
-                                   : usage_[item.usage].earlier ? &*usage_[item.usage].earlier
-                                                                : nullptr;
+  const store::UsageKey* earlier = in_batch != usage_keys_.end() ? &in_batch->second
+                                   : usage_[item.usage].earlier  ? &*usage_[item.usage].earlier
+                                                                 : nullptr;
   if (earlier != nullptr && now_ - earlier->created_at < kIdempotencySeconds) {
     if (input.signature && input.signature == earlier->signature) {
       answer.denial = denial_of(Code::replayed);

@@ -69,11 +69,11 @@ class Batch {
   std::vector<Item> items_;
   std::vector<License> licenses_;
   std::vector<Seat> seats_;
-  std::vector<store::UsageState> usage_;                      // as the database had it, one for each usage job
+  std::vector<store::UsageState> usage_;  // as the database had it, one for each usage job
   boost::unordered_flat_map<store::Row, std::size_t> license_index_;
   boost::unordered_flat_map<std::string, std::size_t> seat_index_;
-  boost::unordered_flat_map<std::string, std::int64_t> totals_;             // running totals in this batch
-  boost::unordered_flat_map<std::string, store::UsageKey> usage_keys_;      // keys first used in this batch
+  boost::unordered_flat_map<std::string, std::int64_t> totals_;         // running totals in this batch
+  boost::unordered_flat_map<std::string, store::UsageKey> usage_keys_;  // keys first used in this batch
   store::Changes changes_;
 };
 

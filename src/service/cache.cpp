@@ -13,7 +13,9 @@ constexpr std::uint32_t kShards = 1U << kShardBits;
 constexpr std::uint32_t kNone = CompactIndex::kNone;
 
 // The low half of an id or digest picks the shard, the high half the place in it.
-std::uint32_t shard_of(const base::Bytes16& value) noexcept { return static_cast<std::uint32_t>(value.low64()) % kShards; }
+std::uint32_t shard_of(const base::Bytes16& value) noexcept {
+  return static_cast<std::uint32_t>(value.low64()) % kShards;
+}
 std::uint64_t hash_of(const base::Bytes16& value) noexcept { return value.high64(); }
 
 std::size_t shard_capacity(std::size_t total) noexcept { return total / kShards + 1; }
@@ -124,8 +126,8 @@ bool Cache::find_license(const store::LicenseRef& ref, base::UnixSeconds now, Ca
 bool Cache::find_activation(const base::Digest& seat, licensing::Activation& out) noexcept {
   ActivationShard& shard = *activations_[shard_of(seat)];
   const std::lock_guard lock(shard.mutex);
-  const std::uint32_t slot = shard.by_seat.find(
-      hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
+  const std::uint32_t slot =
+      shard.by_seat.find(hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
   if (slot == kNone) return ++shard.misses, false;
   shard.records[slot].touched = true;
   shard.records[slot].get(out);
@@ -154,17 +156,17 @@ void Cache::drop_license(LicenseShard& shard, std::uint32_t slot) noexcept {
   ++shard.evictions;
 }
 
-// Puts the license under its id; returns its packed place, kNone when the fill came too late. `evicted` is the key digest
-// of a record that had to go, so that the caller takes it out of the index of keys after the shard's lock is given back.
+// Puts the license under its id; returns its packed place, kNone when the fill came too late. `evicted` is the key
+// digest of a record that had to go, so that the caller takes it out of the index of keys after the shard's lock is
+// given back.
 std::uint32_t Cache::put_record(const store::LicenseRow& license, const TermsHandle& terms,
                                 std::optional<std::uint64_t> ticket, base::Digest& evicted) {
   const std::uint32_t number = shard_of(license.id);
   LicenseShard& shard = *licenses_[number];
   const std::lock_guard lock(shard.mutex);
   if (is_stale(ticket)) return ++shard.dropped_fills, kNone;
-  std::uint32_t slot = shard.by_id.find(hash_of(license.id), [&](std::uint32_t candidate) {
-    return shard.records[candidate].id == license.id;
-  });
+  std::uint32_t slot = shard.by_id.find(
+      hash_of(license.id), [&](std::uint32_t candidate) { return shard.records[candidate].id == license.id; });
   if (slot == kNone) {
     if (shard.records.full()) {
       slot = find_victim(shard);
@@ -220,8 +222,8 @@ void Cache::put_activation(const base::Id& license, std::string_view client_id, 
   ActivationShard& shard = *activations_[shard_of(seat)];
   const std::lock_guard lock(shard.mutex);
   if (is_stale(ticket)) return void(++shard.dropped_fills);
-  std::uint32_t slot = shard.by_seat.find(
-      hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
+  std::uint32_t slot =
+      shard.by_seat.find(hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
   const auto forget = [&](std::uint32_t gone) {
     shard.by_seat.erase(hash_of(shard.records[gone].seat), gone);
     shard.records[gone].free_fingerprint();

@@ -1,8 +1,9 @@
 // The read cache: licenses and single clients' activations as compact records in memory, bounded, and coherent with the
 // database as the write path tells it. Thread-safe: every shard has a lock of its own.
 //
-// What it holds is a slice of a license, never all its clients: a 64-byte record for the license (its Terms are interned
-// in the Catalog) and one for each client that was seen. Both are dropped by a clock hand when the bound is reached.
+// What it holds is a slice of a license, never all its clients: a 64-byte record for the license (its Terms are
+// interned in the Catalog) and one for each client that was seen. Both are dropped by a clock hand when the bound is
+// reached.
 //
 // Coherence: a reader that missed takes fill_ticket() before it reads the database and gives it to fill(), which drops
 // the fill when a commit was published meanwhile: it may have read the state before that commit.
@@ -54,7 +55,8 @@ class Cache {
   void prefetch(const store::LicenseRef& ref) const noexcept;
   // False when the license, or the named client's activation, is not here, or when a lease has ended since it was read:
   // the database must be asked. client_id nullptr: the license alone.
-  bool find(const store::LicenseRef& ref, const std::string_view* client_id, base::UnixSeconds now, CachedView& out) noexcept;
+  bool find(const store::LicenseRef& ref, const std::string_view* client_id, base::UnixSeconds now,
+            CachedView& out) noexcept;
 
   std::uint64_t fill_ticket() const noexcept { return commits_.load(std::memory_order_acquire); }
   // `by_key`: the license was asked for by its key, so that it is found by its key from now on.

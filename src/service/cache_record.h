@@ -61,7 +61,7 @@ struct alignas(64) ActivationRecord {
   base::Digest seat;  // the license and the client, see Cache::seat_key
   base::Id client;
   union {
-    base::Digest opaque{};                // kind opaque
+    base::Digest opaque{};               // kind opaque
     licensing::Fingerprint* components;  // kind components
   };
   ShortTime activated_at = 0, lease_expires_at = 0;
@@ -76,13 +76,14 @@ struct alignas(64) ActivationRecord {
     blocked = activation.blocked;
     over_limit = activation.over_limit;
     if (activation.fingerprint.kind == Kind::opaque) opaque = activation.fingerprint.tags[0];
-    if (activation.fingerprint.kind == Kind::components) components = new licensing::Fingerprint(activation.fingerprint);
+    if (activation.fingerprint.kind == Kind::components)
+      components = new licensing::Fingerprint(activation.fingerprint);
     kind = activation.fingerprint.kind;
   }
   void get(licensing::Activation& activation) const noexcept {
     activation.client = client;
     activation.version.clear();  // see licensing::depends_on_version
-    activation.held = true;  // only seats that are held are kept here
+    activation.held = true;      // only seats that are held are kept here
     activation.blocked = blocked;
     activation.over_limit = over_limit;
     activation.activated_at = activated_at;

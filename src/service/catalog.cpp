@@ -80,7 +80,8 @@ std::vector<std::shared_ptr<const Policy>> Catalog::policies() const {
 
 std::unique_ptr<TermsEntry> Catalog::build(store::Row policy, std::string_view overrides) const {
   const auto it = std::ranges::find(policies_, policy, [](const auto& p) { return p->stored.row; });
-  if (it == policies_.end()) throw std::runtime_error("a license names policy row " + std::to_string(policy) + ", which is not there");
+  if (it == policies_.end())
+    throw std::runtime_error("a license names policy row " + std::to_string(policy) + ", which is not there");
   auto entry = std::make_unique<TermsEntry>();
   entry->policy = *it;
   entry->product = (*it)->product;
@@ -90,7 +91,8 @@ std::unique_ptr<TermsEntry> Catalog::build(store::Row policy, std::string_view o
   apply_stored_terms(entry->policy->stored.terms, entry->terms);
   apply_stored_terms(overrides, entry->terms);
   // Features that expire make the fragment true for a while only: it is kept when none does.
-  for (const auto& feature : entry->terms.features) entry->fragment_until = std::min(entry->fragment_until, feature.expires_at);
+  for (const auto& feature : entry->terms.features)
+    entry->fragment_until = std::min(entry->fragment_until, feature.expires_at);
   entry->fragment = "\"type\":";
   base::append_json_string(entry->fragment, name_of(entry->terms.type));
   entry->fragment += ',';
@@ -117,13 +119,9 @@ TermsHandle Catalog::terms(store::Row policy, std::string_view overrides) {
   return {this, entries_.emplace(std::move(key), std::move(entry)).first->second.get()};
 }
 
-TermsHandle Catalog::at(std::uint32_t index) noexcept {
-  return {this, slot(index).load(std::memory_order_acquire)};
-}
+TermsHandle Catalog::at(std::uint32_t index) noexcept { return {this, slot(index).load(std::memory_order_acquire)}; }
 
-std::uint32_t Catalog::detach(TermsHandle handle) noexcept {
-  return std::exchange(handle.entry_, nullptr)->index;
-}
+std::uint32_t Catalog::detach(TermsHandle handle) noexcept { return std::exchange(handle.entry_, nullptr)->index; }
 
 void Catalog::drop(std::uint32_t index) noexcept {
   TermsHandle handle;

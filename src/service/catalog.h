@@ -32,10 +32,10 @@ struct TermsEntry {
   std::shared_ptr<const Product> product;
   std::shared_ptr<const Policy> policy;
   std::string overrides;
-  std::string fragment;               // `"type":…,"features":[…],"entitlements":{…}`, true before fragment_until
+  std::string fragment;  // `"type":…,"features":[…],"entitlements":{…}`, true before fragment_until
   base::UnixSeconds fragment_until = licensing::kNever;
   std::uint32_t index = 0;
-  bool permanent = false;             // terms of a policy without overrides are never dropped nor counted
+  bool permanent = false;  // terms of a policy without overrides are never dropped nor counted
   std::atomic<std::uint32_t> references{0};
 };
 
@@ -46,8 +46,7 @@ class TermsHandle {
  public:
   TermsHandle() = default;
   TermsHandle(const TermsHandle& other) noexcept : catalog_(other.catalog_), entry_(other.entry_) { retain(); }
-  TermsHandle(TermsHandle&& other) noexcept
-      : catalog_(other.catalog_), entry_(std::exchange(other.entry_, nullptr)) {}
+  TermsHandle(TermsHandle&& other) noexcept : catalog_(other.catalog_), entry_(std::exchange(other.entry_, nullptr)) {}
   TermsHandle& operator=(TermsHandle other) noexcept {
     std::swap(catalog_, other.catalog_);
     std::swap(entry_, other.entry_);

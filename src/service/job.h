@@ -35,7 +35,7 @@ struct Answer {
   base::Id license_id;
   licensing::License license;
   TermsHandle terms;
-  bool names_client = false;        // the members below it hold
+  bool names_client = false;  // the members below it hold
   base::Id client;
   base::UnixSeconds activated_at = 0;
   base::UnixSeconds lease_expires_at = licensing::kNever;
@@ -43,7 +43,7 @@ struct Answer {
   bool expired = false;
   base::UnixSeconds grace_until = 0;
   licensing::SeatChange seat = licensing::SeatChange::none;
-  std::string usage;                // members of a usage answer, as JSON without braces
+  std::string usage;  // members of a usage answer, as JSON without braces
 };
 
 struct Job {
@@ -86,9 +86,9 @@ struct LicenseJob : Job {
   Access access;
   std::string client_id;
   std::variant<ActivateInput, ValidateInput, DeactivateInput, UsageInput, StatusInput> command;
-  std::string actor;       // for the audit, see store::Event
+  std::string actor;  // for the audit, see store::Event
   std::string request_id;
-  Answer answer;           // valid after End::committed
+  Answer answer;  // valid after End::committed
 };
 
 // A transaction of its own, for administration.

@@ -34,26 +34,28 @@ constexpr std::array kStarts{Choice{"on_issue", licensing::DurationStart::on_iss
 constexpr std::array kExpiryModes{Choice{"restrict", licensing::ExpiryMode::restrict},
                                   Choice{"maintain", licensing::ExpiryMode::maintain},
                                   Choice{"allow", licensing::ExpiryMode::allow}};
-constexpr std::array kBindings{
-    Choice{"none", licensing::Binding::none}, Choice{"strict", licensing::Binding::strict},
-    Choice{"normal", licensing::Binding::normal}, Choice{"loose", licensing::Binding::loose}};
-constexpr std::array kPeriods{
-    Choice{"total", licensing::QuotaPeriod::total}, Choice{"hour", licensing::QuotaPeriod::hour},
-    Choice{"day", licensing::QuotaPeriod::day}, Choice{"month", licensing::QuotaPeriod::month},
-    Choice{"year", licensing::QuotaPeriod::year}};
+constexpr std::array kBindings{Choice{"none", licensing::Binding::none}, Choice{"strict", licensing::Binding::strict},
+                               Choice{"normal", licensing::Binding::normal},
+                               Choice{"loose", licensing::Binding::loose}};
+constexpr std::array kPeriods{Choice{"total", licensing::QuotaPeriod::total},
+                              Choice{"hour", licensing::QuotaPeriod::hour}, Choice{"day", licensing::QuotaPeriod::day},
+                              Choice{"month", licensing::QuotaPeriod::month},
+                              Choice{"year", licensing::QuotaPeriod::year}};
 
 template <class Enum, std::size_t N>
 Fault read_choice(const json::value& value, const std::array<Choice<Enum>, N>& choices, Enum& out) {
   std::string allowed;
   for (const auto& choice : choices) {
-    if (value.is_string() && std::string_view(value.get_string()) == choice.name) return out = choice.value, std::nullopt;
+    if (value.is_string() && std::string_view(value.get_string()) == choice.name)
+      return out = choice.value, std::nullopt;
     allowed += (allowed.empty() ? "'" : ", '") + std::string(choice.name) + "'";
   }
   return "must be one of " + allowed;
 }
 
 Fault read_integer(const json::value& value, std::int64_t least, std::int64_t most, std::int64_t& out) {
-  if (value.is_int64() && value.get_int64() >= least && value.get_int64() <= most) return out = value.get_int64(), std::nullopt;
+  if (value.is_int64() && value.get_int64() >= least && value.get_int64() <= most)
+    return out = value.get_int64(), std::nullopt;
   return "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most);
 }
 
@@ -90,7 +92,8 @@ Fault read_overage(const json::value& value, licensing::Overage& out) {
 
 Fault read_time(const json::value& value, base::UnixSeconds& out) {
   if (value.is_null()) return out = licensing::kNever, std::nullopt;
-  if (const Fault fault = read_integer(value, 0, 253402300799, out)) return "must be Unix seconds (0 to 253402300799) or null";
+  if (const Fault fault = read_integer(value, 0, 253402300799, out))
+    return "must be Unix seconds (0 to 253402300799) or null";
   return std::nullopt;
 }
 
@@ -125,7 +128,8 @@ Fault read_items(const json::value& value, std::string Item::*name, std::vector<
   }
   std::vector<Item> items;
   for (const auto& member : value.get_object()) {
-    if (!is_item_name(member.key())) return "has the name '" + std::string(member.key()) + "'; allowed: 1-64 of [A-Za-z0-9_.:-]";
+    if (!is_item_name(member.key()))
+      return "has the name '" + std::string(member.key()) + "'; allowed: 1-64 of [A-Za-z0-9_.:-]";
     Item item;
     item.*name = std::string(member.key());
     if (const Fault fault = read_item(member.value(), item)) return "'" + std::string(member.key()) + "' " + *fault;
@@ -176,10 +180,13 @@ constexpr TermsMember kTermsMembers[] = {
     {"borrow_max", [](const json::value& v, Terms& t) { return read_seconds(v, t.borrow_max); }},
     {"check_in", [](const json::value& v, Terms& t) { return read_seconds(v, t.check_in); }},
     {"max_transfers", [](const json::value& v, Terms& t) { return read_max_transfers(v, t.max_transfers); }},
-    {"transfer_period", [](const json::value& v, Terms& t) { return read_integer(v, 1, kMaxSeconds, t.transfer_period); }},
+    {"transfer_period",
+     [](const json::value& v, Terms& t) { return read_integer(v, 1, kMaxSeconds, t.transfer_period); }},
     {"version_range", [](const json::value& v, Terms& t) { return read_range(v, t.versions); }},
-    {"features", [](const json::value& v, Terms& t) { return read_items(v, &licensing::Feature::name, t.features, read_feature); }},
-    {"quotas", [](const json::value& v, Terms& t) { return read_items(v, &licensing::Quota::metric, t.quotas, read_quota); }},
+    {"features",
+     [](const json::value& v, Terms& t) { return read_items(v, &licensing::Feature::name, t.features, read_feature); }},
+    {"quotas",
+     [](const json::value& v, Terms& t) { return read_items(v, &licensing::Quota::metric, t.quotas, read_quota); }},
     {"offline", [](const json::value& v, Terms& t) { return read_bool(v, t.offline); }},
 };
 
@@ -194,8 +201,9 @@ bool matches(std::string_view text, std::size_t most, std::string_view punctuati
   const auto is_plain = [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z');
   };
-  return !text.empty() && text.size() <= most && is_plain(text.front()) &&
-         std::ranges::all_of(text, [&](char c) { return is_plain(c) || punctuation.find(c) != std::string_view::npos; });
+  return !text.empty() && text.size() <= most && is_plain(text.front()) && std::ranges::all_of(text, [&](char c) {
+    return is_plain(c) || punctuation.find(c) != std::string_view::npos;
+  });
 }
 
 }  // namespace
@@ -234,7 +242,8 @@ std::optional<Problem> apply_settings(const json::object& document, ProductSetti
         const auto version = licensing::parse_version(release.key());
         base::UnixSeconds time = 0;
         if (!version) return Problem{field, "'" + std::string(release.key()) + "' is no version"};
-        if (const Fault bad = read_integer(release.value(), 0, 253402300799, time)) return Problem{field, "'" + std::string(release.key()) + "' " + *bad};
+        if (const Fault bad = read_integer(release.value(), 0, 253402300799, time))
+          return Problem{field, "'" + std::string(release.key()) + "' " + *bad};
         settings.releases.push_back({*version, time});
         settings.release_names.emplace_back(release.key(), time);
       }

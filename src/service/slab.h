@@ -1,6 +1,6 @@
-// A slab of fixed records addressed by 32-bit slots: memory comes from the kernel page by page as it is first touched and
-// never moves. Once it has grown past a huge page the rest is asked for in huge pages: a walk over millions of records
-// then misses the TLB less, while a small slab stays small. Not thread-safe.
+// A slab of fixed records addressed by 32-bit slots: memory comes from the kernel page by page as it is first touched
+// and never moves. Once it has grown past a huge page the rest is asked for in huge pages: a walk over millions of
+// records then misses the TLB less, while a small slab stays small. Not thread-safe.
 #pragma once
 
 #include <sys/mman.h>

@@ -15,7 +15,8 @@ bool concerns_all(store::StoreError::Kind kind) noexcept {
 
 }  // namespace
 
-WritePath::WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock, WriteOptions options)
+WritePath::WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock,
+                     WriteOptions options)
     : store_(store), cache_(cache), clock_(clock), options_(std::move(options)), batch_(catalog, clock) {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "lictor-write");
@@ -38,7 +39,8 @@ bool WritePath::enqueue(Waiting&& job, std::size_t limit) {
 
 bool WritePath::submit(std::unique_ptr<LicenseJob>& job, Urgency urgency) {
   // A quarter of the queue is kept for renewals.
-  const std::size_t limit = urgency == Urgency::renewal ? options_.queue_max : options_.queue_max - options_.queue_max / 4;
+  const std::size_t limit =
+      urgency == Urgency::renewal ? options_.queue_max : options_.queue_max - options_.queue_max / 4;
   Waiting waiting(std::move(job));
   if (enqueue(std::move(waiting), limit)) return true;
   job = std::move(std::get<std::unique_ptr<LicenseJob>>(waiting));

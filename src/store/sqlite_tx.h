@@ -60,7 +60,7 @@ class SqliteTx final : public Tx {
 
   Connection& connection_;
   Statements statements_;
-  std::string event_text_;  // reused
+  std::string event_text_;                    // reused
   std::unordered_map<Row, Counted> counted_;  // the locked licenses, as they are now
   Totals change_;                             // of this transaction; events are not used
 };
