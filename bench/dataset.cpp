@@ -1,4 +1,4 @@
-#include "dataset.h"
+#include "bench/dataset.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

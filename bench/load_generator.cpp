@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "load_worker.h"
+#include "bench/load_worker.h"
 
 namespace lictor::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "load_worker.h"
+#include "bench/load_worker.h"
 
 #include <netinet/tcp.h>
 #include <strings.h>

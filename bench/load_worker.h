@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
-#include "latency_histogram.h"
-#include "request_file.h"
+#include "bench/latency_histogram.h"
+#include "bench/request_file.h"
 
 namespace lictor::bench {
 

@@ -12,9 +12,9 @@
 #include "api/requests.h"
 #include "auth/api_keys.h"
 #include "base/clock.h"
-#include "dataset.h"
+#include "bench/dataset.h"
 #include "licensing/decide.h"
-#include "request_file.h"
+#include "bench/request_file.h"
 #include "service/policy_document.h"
 #include "store/store.h"
 
