@@ -1,7 +1,9 @@
 #include "lictor/connection.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +47,15 @@ std::optional<std::string> read_small_file(const fs::path& path) {
   if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) && file.gcount() == 0) return std::nullopt;
   text.resize(static_cast<std::size_t>(file.gcount()));
   return trimmed(std::move(text));
+}
+
+// lictord holds this file locked as long as it lives: an address that a crash left behind must not get the key.
+bool is_locked(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return locked;
 }
 
 bool is_own_file(const fs::path& path) {
@@ -131,6 +142,9 @@ Connection find_connection(const std::string& url, const std::string& data) {
     set_url(connection, url, "--url");
   } else if (!url_variable.empty()) {
     set_url(connection, url_variable, "LICTOR_URL");
+  } else if (!connection.data.empty() && !is_locked(connection.data / "lictord.url")) {
+    throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(connection.data.string())),
+                       "start it with lictord --data, or name the server with --url or LICTOR_URL");
   } else if (url_file && !url_file->empty()) {
     set_url(connection, *url_file, printable((connection.data / "lictord.url").string()));
   } else {

@@ -24,11 +24,16 @@ constexpr const char* kUrlFile = "lictord.url";
 // The data directory, for nobody else to read.
 fs::path prepare_directory(const fs::path& directory) {
   std::error_code error;
-  fs::create_directories(directory, error);
+  const bool is_new = fs::create_directories(directory, error);
   if (error)
     throw std::runtime_error(
         fmt::format("the data directory {} can't be created: {}", directory.string(), error.message()));
-  fs::permissions(directory, fs::perms::owner_all, error);
+  if (is_new) fs::permissions(directory, fs::perms::owner_all, error);
+  const auto others = fs::status(directory, error).permissions() & fs::perms::others_write;
+  if (!error && others != fs::perms::none) {
+    throw std::runtime_error(fmt::format(
+        "the data directory {} can be written by everybody: give it to one user (chmod 700)", directory.string()));
+  }
   return fs::absolute(directory);
 }
 
@@ -60,6 +65,8 @@ std::string url_of(const config::Options& options, std::uint16_t port) {
 bool ensure_admin_key(store::Store& store, const fs::path& path, base::UnixSeconds now) {
   if (!store.open_reader()->api_keys().empty()) return false;
   const auth::NewApiKey made = auth::make_api_key();
+  // A key of another database, or of a start that did not come to its end: kept, in case it is still wanted.
+  if (fs::exists(path)) fs::rename(path, fs::path(path) += ".previous");
   write_key_file(path.string(), made.text.reveal());
   store.write([&](store::Tx& tx) {
     store::ApiKey key;
@@ -114,6 +121,7 @@ struct Daemon::Parts {
   api::ScrapedTotals totals;
   api::App app;
   http::Server server;
+  std::optional<UrlFile> url_file;
 };
 
 Daemon::Parts::Parts(const config::Options& given)
@@ -242,7 +250,7 @@ Daemon::~Daemon() = default;
 void Daemon::start() {
   parts_->server.start();
   const std::string url = url_of(parts_->options, parts_->server.port());
-  write_text_file((parts_->data / kUrlFile).string(), url);
+  parts_->url_file.emplace((parts_->data / kUrlFile).string(), url);
   parts_->log.info("server.started", "Listening",
                    {{"url", url},
                     {"version", LICTOR_VERSION},
@@ -282,8 +290,7 @@ void Daemon::stop() {
   parts_->server.stop(std::chrono::duration_cast<std::chrono::milliseconds>(parts_->options.server.shutdown_grace));
   parts_->writes.stop();
   parts_->reads.stop();
-  std::error_code ignored;
-  fs::remove(parts_->data / kUrlFile, ignored);
+  parts_->url_file.reset();
   parts_->log.info("server.stopped", "Stopped");
 }
 

@@ -1,6 +1,7 @@
 #include "lictord/key_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,16 @@ void write_file(const std::string& path, std::string_view text, mode_t mode) {
 }  // namespace
 
 void write_key_file(const std::string& path, std::string_view secret) { write_file(path, secret, 0600); }
-void write_text_file(const std::string& path, std::string_view text) { write_file(path, text, 0644); }
+
+UrlFile::UrlFile(std::string path, std::string_view url) : path_(std::move(path)) {
+  write_file(path_, url, 0644);
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0 || ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) fail(path_);
+}
+
+UrlFile::~UrlFile() {
+  ::unlink(path_.c_str());
+  ::close(descriptor_);
+}
 
 }  // namespace lictor::daemon

@@ -50,6 +50,9 @@ std::optional<RequestFault> read_key(const App& app, const json::object& documen
   }
   key.expires_at = reader.integer("expires_at", 1, 253402300799).value_or(licensing::kNever);
   key.require_signature = reader.boolean("require_signature").value_or(false);
+  if (key.require_signature && key.scopes.find("admin:") != std::string::npos) {
+    reader.fault("require_signature", "is for keys of clients: administrative calls have no signature");
+  }
   return reader.finish();
 }
 
@@ -63,6 +66,8 @@ void handle_create_api_key(Call& call) {
         call.caller->scopes) {
       return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
     }
+    stored.expires_at =
+        std::min(stored.expires_at, call.caller->expires_at);  // a key can't outlive itself through another
     auto made = std::make_shared<auth::NewApiKey>(auth::make_api_key());
     stored.id = made->id;
     stored.secret_hash = made->secret_hash;
@@ -101,6 +106,9 @@ void handle_revoke_api_key(Call& call) {
   with_document(call, true, [&](const json::object& document) {
     DocumentReader reader(document);
     if (const auto fault = reader.finish()) return call.fail(*fault);
+    if (!call.app().api_keys.another_administers(*id, call.app().clock.now())) {
+      return call.fail(Failure{Code::forbidden, "The last key that may administer can't be revoked", {}, 0, {}});
+    }
     auto job = std::make_unique<AdminCall>(call, [id = *id](Call& again) {
       ReadCall::submit(again, [id](store::Reader& source) -> ReadCall::Reply {
         return [key = source.api_key(id)](Call& last) {

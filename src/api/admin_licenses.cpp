@@ -45,6 +45,9 @@ std::optional<RequestFault> read_order(App& app, const json::object& document, O
   order.holder = reader.text("holder", kMaxHolder).value_or("");
   order.starts_at = reader.integer("starts_at", 0, kMaxStart);
   order.expires_at = reader.integer("expires_at", 1, kMaxTime);
+  if (order.expires_at && order.starts_at && *order.expires_at <= *order.starts_at) {
+    reader.fault("expires_at", "must be after starts_at");
+  }
   if (const json::object* overrides = reader.object("overrides"); overrides != nullptr && !overrides->empty()) {
     licensing::Terms terms;
     reader.fault(service::apply_terms(*overrides, "overrides", terms));

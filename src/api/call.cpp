@@ -8,6 +8,7 @@ namespace lictor::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::size_t kMaxEchoedName = 128;
 
 bool wants_problem(const http::Request& request) {
   return request.header("Accept").find("application/problem+json") != std::string_view::npos;
@@ -71,8 +72,13 @@ void Call::fail(const Failure& failure) {
 }
 
 void Call::fail(const RequestFault& fault) {
-  Failure failure{fault.code, {}, field_details(fault.field), 0, {}};
-  failure.message = fault.field.empty() ? fault.message : "'" + fault.field + "' " + fault.message;
+  // A caller's own names come back to it, but not at any length; cut where a UTF-8 sequence begins.
+  std::string field = fault.field.substr(0, kMaxEchoedName);
+  if (field.size() < fault.field.size()) {
+    while (!field.empty() && (static_cast<unsigned char>(fault.field[field.size()]) & 0xC0) == 0x80) field.pop_back();
+  }
+  Failure failure{fault.code, {}, field_details(field), 0, {}};
+  failure.message = field.empty() ? fault.message : "'" + field + "' " + fault.message;
   fail(failure);
 }
 

@@ -180,9 +180,12 @@ void use(service::CachedView& view, Loaded& loaded) {
 }
 
 // The cache does not keep what version a client told; where a decision needs it, the database is asked.
-bool find_cached(App& app, const store::LicenseRef& ref, ValidateState& state, base::UnixSeconds now) {
+// Nor is a license of another owner answered from it: it must take as long as one that does not exist (security.md,
+// A8).
+bool find_cached(App& app, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
   const ValidateRequest& request = state.request;
-  if (!app.cache.find(ref, request.client_id ? &*request.client_id : nullptr, now, state.view)) return false;
+  if (!app.cache.find(subject.ref, request.client_id ? &*request.client_id : nullptr, now, state.view)) return false;
+  if (service::refuse_access(*state.view.terms->product, subject.access)) return false;
   const bool needs_version = request.client_id && request.client_version.empty();
   return !needs_version || !licensing::depends_on_version(state.view.license, state.view.terms->terms, now);
 }
@@ -197,7 +200,7 @@ void validate(Call& call, Loaded* loaded) {
   if (loaded != nullptr) {
     if (!loaded->view) return call.fail(service::unknown_license(subject->access));
     use(state.view, *loaded);
-  } else if (!find_cached(call.app(), subject->ref, state, now)) {
+  } else if (!find_cached(call.app(), *subject, state, now)) {
     state.view.terms = {};
     const auto read = [&app = call.app(), ref = subject->ref,
                        client = std::optional<std::string>(client_id)](store::Reader& reader) -> ReadCall::Reply {

@@ -89,6 +89,15 @@ class BodyReader {
   std::optional<RequestFault> fault_;
 };
 
+// A client's name: no text that only looks different by spaces around it.
+std::optional<std::string_view> read_client_id(BodyReader& reader) {
+  const auto client_id = reader.text("client_id", kMaxClientId);
+  if (client_id && (client_id->starts_with(' ') || client_id->ends_with(' '))) {
+    reader.fault("client_id", "must not begin or end with a space");
+  }
+  return client_id;
+}
+
 void read_basics(BodyReader& reader, RequestBasics& out, bool may_name_id) {
   out.timestamp = reader.integer("timestamp", 0, 253402300799);
   out.signature = reader.raw_text("signature");
@@ -200,7 +209,7 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
                                          ActivateRequest& out) {
   BodyReader reader(body);
   read_basics(reader, out, false);
-  const auto client_id = reader.text("client_id", kMaxClientId);
+  const auto client_id = read_client_id(reader);
   reader.require("client_id", client_id.has_value());
   read_fingerprint(reader, body, fingerprints, out.fingerprint);
   out.client_id = client_id.value_or("");
@@ -213,7 +222,7 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   constexpr std::size_t kMaxFeatures = 64, kMaxFeature = 64;
   BodyReader reader(body);
   read_basics(reader, out, true);
-  out.client_id = reader.text("client_id", kMaxClientId);
+  out.client_id = read_client_id(reader);
   read_fingerprint(reader, body, fingerprints, out.fingerprint);
   if (out.fingerprint && !out.client_id) reader.fault("client_id", "is missing: a fingerprint belongs to a client");
   out.client_version = reader.text("client_version", kMaxVersion).value_or("");
@@ -234,7 +243,7 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
 std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader&, DeactivateRequest& out) {
   BodyReader reader(body);
   read_basics(reader, out, true);
-  const auto client_id = reader.text("client_id", kMaxClientId);
+  const auto client_id = read_client_id(reader);
   reader.require("client_id", client_id.has_value());
   out.client_id = client_id.value_or("");
   // A client may send the same members as for activation; giving a seat back never depends on them.
@@ -246,7 +255,7 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
 std::optional<RequestFault> read_request(const JsonBody& body, const FingerprintReader&, UsageRequest& out) {
   BodyReader reader(body);
   read_basics(reader, out, true);
-  out.client_id = reader.text("client_id", kMaxClientId);
+  out.client_id = read_client_id(reader);
   const auto metric = reader.raw_text("metric");
   if (metric && !service::is_item_name(*metric)) reader.fault("metric", "must be 1-64 characters of [A-Za-z0-9_.:-]");
   const auto quantity = reader.integer("quantity", 1, kMaxQuantity);

@@ -132,6 +132,10 @@ bool authenticate(Call& call) {
     if (route.license_auth && !other_credential) return true;
     return call.fail(Code::unauthenticated), false;
   }
+  const auto is_key = [](const http::Header& header) { return http::equal_names(header.name, "X-API-Key"); };
+  if (std::ranges::count_if(call.request().headers, is_key) > 1) {
+    return call.fail(RequestFault{Code::bad_request, "X-API-Key", "must be there once"}), false;
+  }
   call.caller = call.app().api_keys.find(call.io_thread(), key, call.app().clock.now());
   if (call.caller == nullptr) return call.fail(Code::unauthenticated), false;
   if (!auth::grants(call.caller->scopes, route.scope)) return call.fail(Code::forbidden), false;

@@ -67,7 +67,6 @@ NewApiKey make_api_key() {
 
 struct ApiKeys::Verified {
   Caller caller;
-  base::UnixSeconds expires_at = licensing::kNever;
   crypto::HmacSha256 hmac;
 };
 
@@ -102,6 +101,15 @@ void ApiKeys::revoke(const base::Id& id, base::UnixSeconds now) {
   generation_.fetch_add(1, std::memory_order_release);
 }
 
+bool ApiKeys::another_administers(const base::Id& id, base::UnixSeconds now) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(keys_, [&](const auto& entry) {
+    const store::ApiKey& key = entry.second;
+    const auto scopes = parse_scopes(key.scopes);
+    return key.id != id && key.revoked_at == 0 && now < key.expires_at && scopes && grants(*scopes, Scope::admin_write);
+  });
+}
+
 const Caller* ApiKeys::find(unsigned io_thread, std::string_view presented, base::UnixSeconds now) {
   Lane& lane = *lanes_[io_thread];
   const std::uint64_t generation = generation_.load(std::memory_order_acquire);
@@ -112,7 +120,7 @@ const Caller* ApiKeys::find(unsigned io_thread, std::string_view presented, base
   const base::Digest digest = prf_(presented);
   const auto it = lane.verified.find(digest);
   if (it == lane.verified.end()) return verify(lane, digest, presented, now);
-  return now < it->second->expires_at ? &it->second->caller : nullptr;
+  return now < it->second->caller.expires_at ? &it->second->caller : nullptr;
 }
 
 const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::string_view presented,
@@ -130,10 +138,9 @@ const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::strin
   if (stored.revoked_at != 0 || now >= stored.expires_at) return nullptr;
   const auto scopes = parse_scopes(stored.scopes);
   if (!scopes) return nullptr;
-  auto verified =
-      std::make_unique<Verified>(Verified{{stored.id, *scopes, stored.product, stored.require_signature, nullptr},
-                                          stored.expires_at,
-                                          crypto::HmacSha256(presented)});
+  auto verified = std::make_unique<Verified>(
+      Verified{{stored.id, *scopes, stored.product, stored.require_signature, stored.expires_at, nullptr},
+               crypto::HmacSha256(presented)});
   verified->caller.hmac = &verified->hmac;
   return &lane.verified.emplace(digest, std::move(verified)).first->second->caller;
 }

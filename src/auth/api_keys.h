@@ -34,6 +34,7 @@ struct Caller {
   ScopeSet scopes = 0;
   store::Row product = 0;  // 0: any
   bool require_signature = false;
+  base::UnixSeconds expires_at = licensing::kNever;
   crypto::HmacSha256* hmac = nullptr;
 };
 
@@ -42,7 +43,9 @@ class ApiKeys {
   ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key);
   ~ApiKeys();
   void load(store::Reader& reader);
-  void add(const store::ApiKey& key);                      // also replaces; thread-safe
+  void add(const store::ApiKey& key);  // also replaces; thread-safe
+  // Whether a key other than `id` may administer at `now`: without one, nobody could make keys again. Thread-safe.
+  bool another_administers(const base::Id& id, base::UnixSeconds now);
   void revoke(const base::Id& id, base::UnixSeconds now);  // seen by every thread's next find(); thread-safe
 
   // Nullptr for what is malformed, unknown, revoked or expired. Call only on the I/O thread of that number; the Caller

@@ -52,7 +52,8 @@ std::optional<std::string> normalize_license_key(std::string_view text) {
     if (!allowed || key.size() == kMaxLicenseKeyLength) return std::nullopt;
     key += c;
   }
-  if (key.size() < kMinLicenseKeyLength) return std::nullopt;
+  const auto symbols = key.size() - static_cast<std::size_t>(std::ranges::count(key, '-'));
+  if (symbols < kMinLicenseKeyLength) return std::nullopt;
   if (has_generated_form(key) && key.find_first_of("OIL") != std::string::npos) {
     std::string mapped = key;
     std::ranges::transform(mapped, mapped.begin(), without_lookalike);

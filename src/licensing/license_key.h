@@ -16,7 +16,7 @@ namespace lictor::licensing {
 
 inline constexpr std::size_t kLicenseKeyRandomSymbols = 26;
 inline constexpr std::size_t kMaxLicenseKeyLength = 64;
-inline constexpr std::size_t kMinLicenseKeyLength = 4;
+inline constexpr std::size_t kMinLicenseKeyLength = 4;  // hyphens not counted
 
 using base::has_valid_check;
 using base::kCheckSymbols;

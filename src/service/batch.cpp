@@ -77,6 +77,7 @@ void Batch::clear() {
   licenses_.clear();
   seats_.clear();
   usage_.clear();
+  ended_.clear();
   license_index_.clear();
   seat_index_.clear();
   totals_.clear();
@@ -123,6 +124,7 @@ void Batch::reclaim(store::Tx& tx) {
   for (const store::EndedLease& ended : tx.reclaim(due, now_)) {
     License& license = licenses_[license_index_.at(ended.license)];
     license.row.state.seats_held -= license.row.state.seats_held > 0 ? 1 : 0;
+    ended_.emplace_back(license_index_.at(ended.license), ended.client_id);
     store::Event event;
     event.at = now_;
     event.actor = "system";
@@ -330,6 +332,8 @@ void Batch::publish(Cache& cache) const {
   for (const License& license : licenses_) {
     if (license.published) cache.publish(license.row, license.terms);
   }
+  // Whatever the clock does next: a seat that was taken back is nobody's.
+  for (const auto& [license, client_id] : ended_) cache.publish(licenses_[license].row.id, client_id, {});
   for (const Seat& seat : seats_) {
     if (seat.changed) cache.publish(licenses_[seat.license].row.id, seat.client_id, *seat.state);
   }

@@ -69,7 +69,8 @@ class Batch {
   std::vector<Item> items_;
   std::vector<License> licenses_;
   std::vector<Seat> seats_;
-  std::vector<store::UsageState> usage_;  // as the database had it, one for each usage job
+  std::vector<store::UsageState> usage_;                    // as the database had it, one for each usage job
+  std::vector<std::pair<std::size_t, std::string>> ended_;  // licenses_' place and client_id of reclaimed seats
   boost::unordered_flat_map<store::Row, std::size_t> license_index_;
   boost::unordered_flat_map<std::string, std::size_t> seat_index_;
   boost::unordered_flat_map<std::string, std::int64_t> totals_;         // running totals in this batch

@@ -50,7 +50,7 @@ void sync_directory_of(const std::string& path) {
 
 LockFile::LockFile(const std::string& database_path) {
   const std::string path = database_path + ".lock";
-  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor_ < 0) fail(path, "opening", errno);
   if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
@@ -69,6 +69,18 @@ LockFile::LockFile(const std::string& database_path) {
 }
 
 LockFile::~LockFile() { close(descriptor_); }
+
+std::string resolve_database_path(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);
+  if (error) fail(path, "resolving", error.value());
+  const auto names = std::filesystem::hard_link_count(resolved, error);
+  if (!error && names > 1) {
+    throw StoreError(Kind::locked, "database " + path + " has " + std::to_string(names) +
+                                       " names (hard links): two servers could open it at once");
+  }
+  return resolved.string();
+}
 
 void create_database_file(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -18,6 +18,9 @@ class LockFile {
   int descriptor_ = -1;
 };
 
+// The path behind symbolic links, so that one database has one lock. Throws StoreError for a file with several names.
+std::string resolve_database_path(const std::string& path);
+
 // Makes the file with mode 0600 unless it exists, and its name durable. Throws StoreError.
 void create_database_file(const std::string& path);
 

@@ -37,6 +37,11 @@ Connection& prepare(Connection& connection, const SqliteOptions& options) {
   return connection;
 }
 
+SqliteOptions resolved(SqliteOptions options) {
+  options.path = resolve_database_path(options.path);
+  return options;
+}
+
 const std::string& with_file(const std::string& path) {
   create_database_file(path);
   return path;
@@ -45,11 +50,11 @@ const std::string& with_file(const std::string& path) {
 class SqliteStore final : public Store {
  public:
   explicit SqliteStore(const SqliteOptions& options)
-      : options_(options),
-        lock_(options.path),
-        writer_(with_file(options.path), Connection::Mode::read_write),
-        tx_(prepare(writer_, options)),
-        checkpointer_(options.path, writer_, options.checkpoint_pages) {
+      : options_(resolved(options)),
+        lock_(options_.path),
+        writer_(with_file(options_.path), Connection::Mode::read_write),
+        tx_(prepare(writer_, options_)),
+        checkpointer_(options_.path, writer_, options_.checkpoint_pages) {
     Statement statement(writer_, sql::kMeta);
     auto rows = statement.rows(sql::kDigestKeyName);
     if (!rows.next() || rows.blob(0).size() != digest_key_.size()) writer_.fail_corrupt("the digest key is missing");

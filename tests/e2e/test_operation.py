@@ -245,6 +245,7 @@ class SlowRequest:
             f"X-API-Key: {api_key}\r\nContent-Length: {len(self.body)}\r\n\r\n"
         )
         self.socket.sendall(head.encode() + self.body[:10])
+        time.sleep(seconds(0.3))  # a stop must find the request begun, not still on its way
 
     def finish(self):
         self.socket.sendall(self.body[10:])
