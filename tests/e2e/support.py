@@ -91,7 +91,7 @@ class Secrets:
             for path in server.log_files():
                 found += [(path, secret) for secret in self._in_file(path, self._license_keys | self._api_keys)]
             for path in server.data.rglob("*"):
-                if path.is_file() and path.name != "admin.key":
+                if path.is_file() and path.name not in ("admin.key", "admin.key.previous"):
                     found += [(path, secret) for secret in self._in_file(path, self._api_keys)]
         return sorted({(str(path), secret.decode()) for path, secret in found})
 
