@@ -89,6 +89,13 @@ bool ensure_admin_key(store::Store& store, const fs::path& path, base::UnixSecon
   return true;
 }
 
+// As a person in the current directory would type it.
+std::string shown(const fs::path& path) {
+  std::error_code error;
+  const fs::path relative = path.lexically_relative(fs::current_path(error));
+  return error || relative.empty() || *relative.begin() == ".." ? path.string() : relative.string();
+}
+
 }  // namespace
 
 struct Daemon::Parts {
@@ -263,11 +270,11 @@ void Daemon::print_banner() const {
   std::string text = fmt::format("Lictor {}\nlistening on {}\n\n", LICTOR_VERSION, url);
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
-  text += fmt::format("  database   {}\n", parts_->app.database);
-  text += fmt::format("  admin key  {} (mode 0600{})\n", (parts_->data / kAdminKeyFile).string(),
+  text += fmt::format("  database   sqlite:{}\n", shown(parts_->options.database.sqlite_path));
+  text += fmt::format("  admin key  {} (mode 0600{})\n", shown(parts_->data / kAdminKeyFile),
                       parts_->first_start ? ", written just now" : "");
   if (parts_->demo) {
-    const std::string client_key = (parts_->data / kDemoClientKeyFile).string();
+    const std::string client_key = shown(parts_->data / kDemoClientKeyFile);
     text +=
         fmt::format("  demo key   {} (mode 0600, for clients)\n\nA license of product 'demo': {}\n\nActivate it:\n\n",
                     client_key, parts_->demo->license_key);
@@ -276,8 +283,11 @@ void Daemon::print_banner() const {
         "-d "
         "'{{\"license_key\":\"{}\",\"client_id\":\"my-machine\"}}'\n\n",
         url, client_key, parts_->demo->license_key);
-    text +=
-        fmt::format("Look at it:  lictor --data {0} status    lictor --data {0} license list\n", parts_->data.string());
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    const std::string lictor = error ? "lictor" : shown(program.parent_path() / "lictor");
+    text += fmt::format("Look at it:\n\n  {0} --data {1} license list\n  {0} --data {1} status\n\n", lictor,
+                        shown(parts_->data));
   }
   text += "Stop with Ctrl-C.\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

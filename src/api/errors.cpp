@@ -87,7 +87,8 @@ std::string hardware_details(const licensing::HardwareDifference& difference) {
 }
 
 std::string feature_details(const Denial& denial) {
-  std::string details = "{\"feature\":" + base::json_string(denial.feature);
+  std::string details = R"({"feature":)";
+  base::append_json_string(details, denial.feature);
   if (denial.at != 0) details += ",\"expired_at\":" + std::to_string(denial.at);
   return details + "}";
 }
@@ -148,7 +149,7 @@ Failure describe(const Denial& denial) {
 }
 
 std::string field_details(std::string_view field) {
-  return field.empty() ? std::string() : "{\"field\":" + base::json_string(field) + "}";
+  return field.empty() ? std::string() : fmt::format(R"({{"field":{}}})", base::json_string(field));
 }
 
 void append_failure(std::string& out, const Failure& failure, std::string_view request_id) {

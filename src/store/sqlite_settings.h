@@ -13,9 +13,10 @@ inline constexpr const char* kWriterSettings =
     "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = FAST; "
     "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536";
 
-// A reader's cache is dropped at each commit of the writer, so it is small; the mapped file serves instead.
+// A reader's cache is dropped at each commit of the writer, so it is small. The file is not mapped: its pages would count
+// as the server's memory, hundreds of bytes for each license that is read, and save about a microsecond a read.
 inline constexpr const char* kReaderSettings =
-    "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 268435456";
+    "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 0";
 
 // The checkpointer copies pages from the log to the file and needs no cache.
 inline constexpr const char* kCheckpointerSettings =
