@@ -1,5 +1,4 @@
-// The carrier of sessions: sockets, threads and timers, with Asio. The only unit that includes Asio's sockets; another
-// transport would replace this file and leave session, parser and message as they are.
+// The carrier of sessions: sockets, threads and timers, with Asio. The only unit that includes Asio's sockets.
 #if defined(__SANITIZE_THREAD__)
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK  // TSan knows no fences; there is one thread to each io_context anyway
 #endif
@@ -12,140 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <mutex>
-#include <thread>
-#include <vector>
 
-#include "http/deadlines.h"
+#include "http/connection.h"
 #include "http/listener.h"
-#include "http/peer_name.h"
-#include "http/session.h"
 
 namespace lictor::http {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
-using std::chrono::steady_clock;
-
-namespace {
-
-// Concrete executors: any_io_executor would cost an indirect call and a reference count per operation.
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
-using Timer = asio::basic_waitable_timer<steady_clock, asio::wait_traits<steady_clock>, Executor>;
-
-// Everything that touches an io_context runs on its own thread; other threads use the Mailbox. So Asio needs no locks.
-constexpr int kConcurrencyHint = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE;
-
-constexpr std::chrono::seconds kLingerTimeout{2};
-constexpr std::size_t kLingerBytes = 256 * 1024;        // of input thrown away after the last answer
-constexpr std::size_t kMaxLingeringRefused = 256;       // refused connections that get a proper farewell
-constexpr std::size_t kKeptOutputBytes = 1024 * 1024;   // a larger output buffer is given back
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after running out of descriptors or memory
-constexpr int kAcceptsInARow = 64;                      // then others get their turn
-
-struct Counters {
-  std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, protocol_errors{0}, lingering_refused{0};
-};
-
-class IoThread;
-
-// A session and its socket. Destroys itself when the socket is closed, Asio holds none of its handlers, and no Deferred
-// refers to it.
-class Connection final : public Session, public Deadlines::Node {
- public:
-  Connection(IoThread& thread, int descriptor, const sockaddr_storage& peer, bool refused);
-  ~Connection() override;
-
-  void begin();
-  void deliver(Mail& mail);
-  void on_deadline();
-  void stop_when_idle();
-  void drop();  // closes at once
-
- private:
-  void on_read(const error_code& error, std::size_t bytes);
-  void on_writable(const error_code& error);
-  void settle();
-  void flush();
-  std::size_t send(std::string_view bytes);
-  void read();
-  void linger();
-  void read_into(std::span<char> space);
-  void await_writable();
-  void set_deadline(TimePoint deadline);
-  void close();
-  void destroy_if_done();
-
-  IoThread& thread_;
-  Socket socket_;
-  Buffer unsent_;  // what the kernel did not take
-  std::size_t unsent_begin_ = 0;
-  std::size_t lingered_bytes_ = 0;
-  const PeerName peer_;
-  const bool refused_;
-  bool reading_ = false;
-  bool awaiting_write_ = false;
-  bool lingering_ = false;
-  bool closed_ = false;
-};
-
-class IoThread {
- public:
-  IoThread(const ServerOptions& options, const ServerHooks& hooks, Counters& counters, unsigned index, int listener);
-  ~IoThread();
-  void start() {
-    thread_ = std::thread([this] { run(); });
-  }
-  void order_stop(std::chrono::milliseconds grace) { context_.mailbox->order_stop(grace); }
-  void join() {
-    if (thread_.joinable()) thread_.join();
-  }
-
- private:
-  friend class Connection;
-
-  void run();
-  void accept();
-  void accept_ready();
-  bool accept_one();
-  void open(int descriptor, const sockaddr_storage& peer);
-  void await_mail();
-  void read_mail();
-  void tick();
-  void on_tick();
-  void stop(std::chrono::milliseconds grace);
-  void end_if_done();
-  void tidy_up();
-  void touch_clock() { context_.now = steady_clock::now(); }
-
-  const ServerOptions& options_;
-  Counters& counters_;
-  asio::io_context io_{kConcurrencyHint};
-  SessionContext context_;
-  Deadlines deadlines_;
-  Acceptor acceptor_;
-  Descriptor wake_;
-  Timer tick_timer_;
-  Timer pause_timer_;
-  Timer grace_timer_;
-  Mailbox::Contents mail_;
-  std::array<std::uint64_t, 2> wake_count_{};  // larger than what a read gives, so that Asio sees that all was read
-  std::array<char, 16 * 1024> discarded_;      // shared by all lingering connections
-  std::size_t connections_ = 0;
-  std::thread thread_;
-};
 
 Connection::Connection(IoThread& thread, int descriptor, const sockaddr_storage& peer, bool refused)
     : Session(thread.context_), thread_(thread), socket_(thread.io_), peer_(peer), refused_(refused) {
@@ -179,6 +52,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
       linger();
     }
   } else if (error) {
+    if (staged_ != 0) thread_.send_staged();  // the peer may have ended its side only
     close();
   } else {
     receive(bytes);
@@ -189,7 +63,11 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
 
 // Sends what the session has said, then does what its phase asks for.
 void Connection::settle() {
-  for (flush(); !closed_ && unsent_.empty() && has_backlog(); flush()) proceed();
+  while (true) {
+    may_stage() ? stage() : flush();
+    if (closed_ || !unsent_.empty() || !has_backlog()) break;
+    proceed();
+  }
   if (closed_) return;
   if (!unsent_.empty()) return set_deadline(thread_.context_.now + thread_.options_.write_timeout);
   if (phase() == Phase::finished) return linger();
@@ -198,7 +76,33 @@ void Connection::settle() {
   if (phase() != Phase::deferred) read();
 }
 
+// Whether the answer may wait until all requests that are here were answered. A peer that sleeps is woken by the first
+// answer it gets, which costs more than the rest of the sending; answers that follow at once find it awake.
+bool Connection::may_stage() const noexcept {
+  return !closed_ && unsent_.empty() && phase() != Phase::finished && !thread_.context_.stopping;
+}
+
+void Connection::stage() {
+  Buffer& output = thread_.context_.output;
+  if (output.empty()) return;
+  ++staged_;
+  thread_.stage(*this, output.view());
+  output.clear();
+}
+
+void Connection::send_staged(std::string_view bytes) {
+  --staged_;
+  if (!closed_ && unsent_.empty()) bytes.remove_prefix(send(bytes));
+  if (!closed_ && !bytes.empty()) {
+    unsent_.append(bytes);
+    set_deadline(thread_.context_.now + thread_.options_.write_timeout);
+    if (!awaiting_write_) await_writable();
+  }
+  destroy_if_done();
+}
+
 void Connection::flush() {
+  if (staged_ != 0) thread_.send_staged();  // what was said before goes before
   Buffer& output = thread_.context_.output;
   if (output.empty()) return;
   std::string_view rest = output.view();
@@ -307,7 +211,7 @@ void Connection::close() {
 }
 
 void Connection::destroy_if_done() {
-  if (!closed_ || reading_ || awaiting_write_ || promises() != 0) return;
+  if (!closed_ || reading_ || awaiting_write_ || staged_ != 0 || promises() != 0) return;
   IoThread& thread = thread_;
   delete this;
   thread.end_if_done();
@@ -346,6 +250,24 @@ void IoThread::run() {
   tick();
   io_.run();
   tidy_up();
+}
+
+void IoThread::stage(Connection& connection, std::string_view bytes) {
+  // Behind everything that is ready now.
+  if (staged_.empty()) asio::post(io_, [this] { send_staged(); });
+  staged_.push_back({&connection, bytes.size()});
+  staged_bytes_.append(bytes);
+}
+
+void IoThread::send_staged() {
+  std::string_view bytes = staged_bytes_.view();
+  for (const Staged& staged : staged_) {
+    staged.connection->send_staged(bytes.substr(0, staged.size));
+    bytes.remove_prefix(staged.size);
+  }
+  staged_.clear();
+  staged_bytes_.clear();
+  if (staged_bytes_.capacity() > kKeptOutputBytes) staged_bytes_.release();
 }
 
 void IoThread::accept() {
@@ -425,6 +347,7 @@ void IoThread::on_tick() {
 
 void IoThread::stop(std::chrono::milliseconds grace) {
   if (context_.stopping) return;
+  send_staged();
   context_.stopping = true;
   error_code ignored;
   acceptor_.close(ignored);
@@ -442,13 +365,12 @@ void IoThread::end_if_done() {
 
 // What still waits is run, so that nobody's continuation is lost; the answers have nowhere to go.
 void IoThread::tidy_up() {
+  send_staged();
   std::vector<Mail> rest = context_.mailbox->close();
   deadlines_.for_each([](Deadlines::Node& node) { static_cast<Connection&>(node).drop(); });
   for (Mail& mail : rest) static_cast<Connection&>(*mail.session).deliver(mail);
   deadlines_.for_each([](Deadlines::Node& node) { delete &static_cast<Connection&>(node); });
 }
-
-}  // namespace
 
 struct Server::Threads {
   ServerOptions options;
