@@ -40,7 +40,8 @@ void log_seat(Call& call, const Answer& answer, std::string_view client_id, std:
 
 std::string& fresh_data() {
   thread_local std::string data;
-  data.assign("{");
+  data.clear();
+  data += '{';
   return data;
 }
 
