@@ -185,7 +185,8 @@ void use(service::CachedView& view, Loaded& loaded) {
 // A8).
 bool find_cached(App& app, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
   const ValidateRequest& request = state.request;
-  if (!app.cache.find(subject.ref, request.client_id ? &*request.client_id : nullptr, now, state.view)) return false;
+  if (!app.cache.find(subject.ref, request.client_id ? &*request.client_id : nullptr, now, state.view, subject.place))
+    return false;
   if (service::refuse_access(*state.view.terms->product, subject.access)) return false;
   const bool needs_version = request.client_id && request.client_version.empty();
   return !needs_version || !licensing::depends_on_version(state.view.license, state.view.terms->terms, now);

@@ -10,10 +10,7 @@ namespace {
 
 using licensing::Code;
 
-// Nothing when there is no signature, or it holds.
-std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::string_view signature,
-                                     crypto::Sha256& mac) {
-  if (call.caller == nullptr) return Code::signature_invalid;  // without an API key there is nothing to verify with
+std::optional<std::string_view> text_to_verify(const JsonBody& body) {
   std::array<auth::SignedMember, 16> members;
   std::size_t count = 0;
   body.for_each_member([&](const JsonMember& member) {
@@ -21,15 +18,17 @@ std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::stri
     const bool plain = member.kind == JsonKind::string || member.kind == JsonKind::integer;
     members[count++] = {member.name, member.text, plain};
   });
-  switch (auth::verify_guide_signature(std::span(members).first(count), signature, *call.caller->hmac, mac)) {
-    case auth::SignatureVerdict::valid:
-      return std::nullopt;
-    case auth::SignatureVerdict::ambiguous:
-      return Code::signature_ambiguous;
-    case auth::SignatureVerdict::invalid:
-      break;
-  }
-  return Code::signature_invalid;
+  return auth::signed_text(std::span(members).first(count));
+}
+
+// Nothing when the signature holds.
+std::optional<Code> refuse_signature(Call& call, const JsonBody& body, std::string_view signature, Subject& subject) {
+  if (call.caller == nullptr) return Code::signature_invalid;  // without an API key there is nothing to verify with
+  const auto text = text_to_verify(body);
+  if (!text) return Code::signature_ambiguous;
+  call.app().cache.prefetch_seat(subject.place);
+  if (!auth::verify_guide_signature(*text, signature, *call.caller->hmac, subject.mac)) return Code::signature_invalid;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -61,17 +60,32 @@ bool read_json(Call& call, JsonBody& body) {
   return true;
 }
 
-std::optional<Subject> verify(Call& call, const JsonBody& body, const RequestBasics& basics) {
+std::optional<store::LicenseRef> find_ref(Call& call, const JsonBody& body) {
+  const auto text_of = [&body](std::string_view name) {
+    const JsonMember* const member = body.find(name);
+    return member != nullptr && member->kind == JsonKind::string ? member : nullptr;
+  };
+  std::optional<store::LicenseRef> ref;
+  if (const JsonMember* const key = text_of("license_key")) {
+    ref = ref_of_key(call.app(), key->text);
+  } else if (const JsonMember* const id = text_of("license_id")) {
+    ref = ref_of_id(id->text);
+  }
+  if (ref) call.app().cache.prefetch(*ref);
+  return ref;
+}
+
+std::optional<Subject> verify(Call& call, const JsonBody& body, const RequestBasics& basics,
+                              const std::optional<store::LicenseRef>& ref) {
   Subject subject;
   const auto refuse = [&](Code code) { return call.fail(code), std::nullopt; };
   subject.access.license_key_only = call.caller == nullptr;
   // An id is no credential: only a key may stand for one.
   if (call.caller == nullptr && !basics.license_key) return refuse(Code::unauthenticated);
-  const auto ref = basics.license_key ? ref_of_key(call.app(), *basics.license_key) : ref_of_id(*basics.license_id);
-  if (ref) call.app().cache.prefetch(*ref);
+  if (ref) subject.place = call.app().cache.approach(*ref);
   if (basics.timestamp && !auth::is_fresh(*basics.timestamp, call.app().clock.now())) return refuse(Code::clock_skew);
   if (basics.signature) {
-    if (const auto code = refuse_signature(call, body, *basics.signature, subject.mac)) return refuse(*code);
+    if (const auto code = refuse_signature(call, body, *basics.signature, subject)) return refuse(*code);
     subject.access.is_signed = basics.timestamp.has_value();
   }
   if (call.caller != nullptr) {

@@ -13,22 +13,28 @@ namespace lictor::api {
 
 struct Subject {
   store::LicenseRef ref;
+  service::CachePlace place;  // of the license, if it is in the cache
   service::Access access;
   crypto::Sha256 mac{};  // of the signature, when access.is_signed
 };
 
 // Each answers the call and returns false / nothing when the request is refused.
 bool read_json(Call& call, JsonBody& body);
-std::optional<Subject> verify(Call& call, const JsonBody& body, const RequestBasics& basics);
+std::optional<Subject> verify(Call& call, const JsonBody& body, const RequestBasics& basics,
+                              const std::optional<store::LicenseRef>& ref);
+
+// The license that the body names, if it names one; its memory is on its way while the rest of the body is looked at.
+std::optional<store::LicenseRef> find_ref(Call& call, const JsonBody& body);
 
 template <class Request>
 std::optional<Subject> read_signed(Call& call, JsonBody& body, Request& request) {
   if (!read_json(call, body)) return std::nullopt;
+  const auto ref = find_ref(call, body);
   if (const auto fault = read_request(body, call.app().fingerprints, request)) {
     call.fail(*fault);
     return std::nullopt;
   }
-  return verify(call, body, request);
+  return verify(call, body, request, ref);
 }
 
 // The license a text names, or nothing when it can name none.

@@ -20,13 +20,14 @@ struct SignedMember {
   bool plain = false;     // a string or an integer
 };
 
-enum class SignatureVerdict : std::uint8_t { valid, invalid, ambiguous };
+// What is signed: `members` (all but `signature`, with distinct names; sorted here by name) as k=v joined with &.
+// Nothing when that is ambiguous. Valid until the thread's next call.
+[[nodiscard]] std::optional<std::string_view> signed_text(std::span<SignedMember> members);
 
-// `members` are all but `signature`, in any order (they are sorted in place), with distinct names. Constant time in the
-// comparison. `signature` is 64 hex digits or base64.
-// A valid one's MAC goes to `mac`: it names the signed request, however the signature was written.
-[[nodiscard]] SignatureVerdict verify_guide_signature(std::span<SignedMember> members, std::string_view signature,
-                                                      crypto::HmacSha256& hmac, crypto::Sha256& mac);
+// Whether `signature`, 64 hex digits or base64, is that of `text`. Constant time in the comparison. A valid one's MAC
+// goes to `mac`: it names the signed request, however the signature was written.
+[[nodiscard]] bool verify_guide_signature(std::string_view text, std::string_view signature, crypto::HmacSha256& hmac,
+                                          crypto::Sha256& mac);
 
 // True when `timestamp` is within the window around `now`.
 bool is_fresh(std::int64_t timestamp, std::int64_t now) noexcept;

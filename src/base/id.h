@@ -17,6 +17,9 @@ struct Bytes16 {
   std::array<std::uint8_t, 16> bytes{};
 
   auto operator<=>(const Bytes16&) const = default;
+  bool operator==(const Bytes16& other) const noexcept {  // two comparisons instead of a call
+    return low64() == other.low64() && high64() == other.high64();
+  }
   explicit operator bool() const noexcept { return low64() != 0 || high64() != 0; }
   std::uint64_t low64() const noexcept { return load(0); }
   std::uint64_t high64() const noexcept { return load(8); }

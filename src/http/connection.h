@@ -1,18 +1,14 @@
-// A connection and its I/O thread: sessions on Asio's sockets. Included by server.cpp alone, because Asio is slow to
-// compile; another transport would replace the two and leave session, parser and message as they are.
+// A connection and its I/O thread: sessions on sockets, carried by epoll. Included by connection.cpp, io_thread.cpp and
+// server.cpp alone; another transport would replace them and leave session, parser and message as they are.
 #pragma once
+
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -25,26 +21,9 @@
 
 namespace lictor::http {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
 using std::chrono::steady_clock;
 
-// Concrete executors: any_io_executor would cost an indirect call and a reference count per operation.
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
-using Timer = asio::basic_waitable_timer<steady_clock, asio::wait_traits<steady_clock>, Executor>;
-
-// Everything that touches an io_context runs on its own thread; other threads use the Mailbox. So Asio needs no locks.
-constexpr int kConcurrencyHint = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE;
-
-constexpr std::chrono::seconds kLingerTimeout{2};
-constexpr std::size_t kLingerBytes = 256 * 1024;        // of input thrown away after the last answer
-constexpr std::size_t kMaxLingeringRefused = 256;       // refused connections that get a proper farewell
-constexpr std::size_t kKeptOutputBytes = 1024 * 1024;   // a larger output buffer is given back
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after running out of descriptors or memory
-constexpr int kAcceptsInARow = 64;                      // then others get their turn
+constexpr std::size_t kKeptOutputBytes = 1024 * 1024;  // a larger output buffer is given back
 
 struct Counters {
   std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, protocol_errors{0}, lingering_refused{0};
@@ -52,52 +31,74 @@ struct Counters {
 
 class IoThread;
 
-// A session and its socket. Destroys itself when the socket is closed, Asio holds none of its handlers, and no Deferred
-// refers to it.
+// A file descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) noexcept : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  int number() const noexcept { return number_; }  // -1: closed
+  void close() noexcept;
+
+ private:
+  int number_;
+};
+
+// A session and its socket, registered once for edge-triggered events (epoll(7)): `readable_` remembers that there may
+// be input until a read finds none, so a connection that wants no input meanwhile costs no system call. Destroyed by
+// its IoThread at the end of a round, when the socket is closed, no answer is staged and no Deferred refers to it.
 class Connection final : public Session, public Deadlines::Node {
  public:
   Connection(IoThread& thread, int descriptor, const sockaddr_storage& peer, bool refused);
   ~Connection() override;
 
   void begin();
+  void on_events(std::uint32_t events);  // of epoll
+  void read_more();                      // it was left with input unread
   void deliver(Mail& mail);
   void on_deadline();
   void stop_when_idle();
-  void drop();  // closes at once
+  void close();
   void send_staged(std::string_view bytes);
+  bool may_be_destroyed() noexcept;  // otherwise it comes back to IoThread::retiring_ when it may
 
  private:
-  void on_read(const error_code& error, std::size_t bytes);
-  void on_writable(const error_code& error);
+  void read();
+  void discard();
+  void on_writable();
   void settle();
   void flush();
   void stage();
   bool may_stage() const noexcept;
+  bool wants_input() const noexcept;
   std::size_t send(std::string_view bytes);
-  void read();
+  void keep_unsent(std::string_view bytes);
   void linger();
-  void read_into(std::span<char> space);
-  void await_writable();
+  void leave_unread();
+  void retire();
   void set_deadline(TimePoint deadline);
-  void close();
-  void destroy_if_done();
 
   IoThread& thread_;
-  Socket socket_;
+  Descriptor socket_;
   Buffer unsent_;  // what the kernel did not take
   std::size_t unsent_begin_ = 0;
   std::size_t staged_ = 0;  // answers that wait in IoThread::staged_
   std::size_t lingered_bytes_ = 0;
   const PeerName peer_;
   const bool refused_;
-  bool reading_ = false;
-  bool awaiting_write_ = false;
+  bool readable_ = false;
+  bool hung_up_ = false;   // the peer sends no more; an end or an error follows what is still to be read
+  bool listed_ = false;    // in IoThread::unread_
+  bool retiring_ = false;  // in IoThread::retiring_
   bool lingering_ = false;
   bool closed_ = false;
 };
 
+// Everything below runs on its own thread, but start(), order_stop() and join().
 class IoThread {
  public:
+  // `listener` becomes its own. Throws std::system_error when there is no file descriptor left.
   IoThread(const ServerOptions& options, const ServerHooks& hooks, Counters& counters, unsigned index, int listener);
   ~IoThread();
   void start() {
@@ -116,37 +117,38 @@ class IoThread {
   };
 
   void run();
+  void run_round();
+  int milliseconds_to_wait() const noexcept;
+  void handle(std::uint32_t events, void* tag);
+  bool watch(int descriptor, std::uint32_t events, void* tag) noexcept;
   void stage(Connection& connection, std::string_view bytes);
   void send_staged();
+  void bury();
   void accept();
-  void accept_ready();
   bool accept_one();
   void open(int descriptor, const sockaddr_storage& peer);
-  void await_mail();
   void read_mail();
-  void tick();
   void on_tick();
   void stop(std::chrono::milliseconds grace);
-  void end_if_done();
+  bool is_done() const noexcept;
   void tidy_up();
-  void touch_clock() { context_.now = steady_clock::now(); }
 
   const ServerOptions& options_;
   Counters& counters_;
-  asio::io_context io_{kConcurrencyHint};
   SessionContext context_;
   Deadlines deadlines_;
-  Acceptor acceptor_;
-  Descriptor wake_;
-  Timer tick_timer_;
-  Timer pause_timer_;
-  Timer grace_timer_;
+  Descriptor epoll_;
+  Descriptor listener_;
   Mailbox::Contents mail_;
   std::vector<Staged> staged_;  // in the order of their bytes
   Buffer staged_bytes_;
-  std::array<std::uint64_t, 2> wake_count_{};  // larger than what a read gives, so that Asio sees that all was read
-  std::array<char, 16 * 1024> discarded_;      // shared by all lingering connections
+  std::vector<Connection*> unread_;    // have input that waits for the next round
+  std::vector<Connection*> reading_;   // … for this one
+  std::vector<Connection*> retiring_;  // closed, and perhaps done
   std::size_t connections_ = 0;
+  steady_clock::time_point next_tick_;
+  std::optional<steady_clock::time_point> accept_again_at_;  // after a pause
+  std::optional<steady_clock::time_point> end_at_;           // of the grace period
   std::thread thread_;
 };
 

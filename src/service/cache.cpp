@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kShardBits = 6;
 constexpr std::uint32_t kShards = 1U << kShardBits;
 constexpr std::uint32_t kNone = CompactIndex::kNone;
+constexpr std::uint32_t kTermsMask = (1U << 24) - 1;  // the Catalog has no more
+static_assert(Catalog::kMaxTerms <= kTermsMask + 1);
 
 // The low half of an id or digest picks the shard, the high half the place in it.
 std::uint32_t shard_of(const base::Bytes16& value) noexcept {
@@ -84,10 +86,46 @@ base::Digest Cache::seat_key(const base::Id& license, std::string_view client_id
 }
 
 void Cache::prefetch(const store::LicenseRef& ref) const noexcept {
-  if (ref.by == store::LicenseRef::By::id) licenses_[shard_of(ref.value)]->by_id.prefetch(hash_of(ref.value));
+  const std::uint32_t number = shard_of(ref.value);
+  const auto fetch = [&ref](const auto& shard, const CompactIndex& index) {
+    const std::lock_guard lock(shard.mutex);
+    index.prefetch(hash_of(ref.value));
+  };
+  ref.by == store::LicenseRef::By::id ? fetch(*licenses_[number], licenses_[number]->by_id)
+                                      : fetch(*keys_[number], keys_[number]->by_key);
 }
 
-// A license's record as `pack`ed shard and slot, for a key digest; the record is checked again under its own lock.
+// The first record whose tag fits: nearly always the right one.
+CachePlace Cache::approach(const store::LicenseRef& ref) const noexcept {
+  constexpr auto any = [](std::uint32_t) { return true; };
+  const std::uint32_t number = shard_of(ref.value);
+  CachePlace place;
+  if (ref.by == store::LicenseRef::By::id) {
+    const LicenseShard& shard = *licenses_[number];
+    const std::lock_guard lock(shard.mutex);
+    const std::uint32_t slot = shard.by_id.find(hash_of(ref.value), any);
+    place.packed_ = slot == kNone ? kNone : pack(number, slot);
+  } else {
+    const KeyShard& shard = *keys_[number];
+    const std::lock_guard lock(shard.mutex);
+    place.packed_ = shard.by_key.find(hash_of(ref.value), any);
+  }
+  if (place.packed_ != kNone) __builtin_prefetch(&last_seat(place.packed_));
+  return place;
+}
+
+void Cache::prefetch_seat(CachePlace place) const noexcept {
+  if (place.packed_ == kNone) return;
+  const std::uint32_t seat = last_seat(place.packed_).load(std::memory_order_relaxed);
+  if (seat != LicenseRecord::kNoSeat) __builtin_prefetch(&activations_[seat % kShards]->records[seat >> kShardBits]);
+}
+
+// Slabs never move, so that this needs no lock; the rest of the record does.
+std::atomic<std::uint32_t>& Cache::last_seat(std::uint32_t license) const noexcept {
+  return licenses_[license % kShards]->records[license >> kShardBits].last_seat;
+}
+
+// A license's record for a key digest; the record is checked again under its own lock.
 std::uint32_t Cache::locate_key(const base::Digest& digest) noexcept {
   KeyShard& shard = *keys_[shard_of(digest)];
   std::uint32_t found = kNone;
@@ -102,45 +140,75 @@ std::uint32_t Cache::locate_key(const base::Digest& digest) noexcept {
   return found;
 }
 
-bool Cache::find_license(const store::LicenseRef& ref, base::UnixSeconds now, CachedView& out) noexcept {
-  const bool by_key = ref.by == store::LicenseRef::By::key_digest;
-  const std::uint32_t packed = by_key ? locate_key(ref.value) : kNone;
-  LicenseShard& shard = *licenses_[by_key && packed != kNone ? packed % kShards : shard_of(ref.value)];
+// A license's record as `pack`ed shard and slot.
+std::uint32_t Cache::locate(const store::LicenseRef& ref) noexcept {
+  if (ref.by == store::LicenseRef::By::key_digest) return locate_key(ref.value);
+  const std::uint32_t number = shard_of(ref.value);
+  LicenseShard& shard = *licenses_[number];
   const std::lock_guard lock(shard.mutex);
-  const std::uint32_t slot = by_key ? (packed == kNone ? kNone : packed >> kShardBits)
-                                    : shard.by_id.find(hash_of(ref.value), [&](std::uint32_t candidate) {
-                                        return shard.records[candidate].id == ref.value;
-                                      });
-  // By key, the record may have been given to another license since it was located.
-  if (slot == kNone || (by_key && shard.records[slot].key_digest != ref.value)) return ++shard.misses, false;
-  LicenseRecord& record = shard.records[slot];
+  const std::uint32_t slot = shard.by_id.find(
+      hash_of(ref.value), [&](std::uint32_t candidate) { return shard.records[candidate].id == ref.value; });
+  return slot == kNone ? kNone : pack(number, slot);
+}
+
+// Nothing when another license is there: the record may have been given away since it was located.
+std::optional<bool> Cache::read_license(std::uint32_t packed, const store::LicenseRef& ref, base::UnixSeconds now,
+                                        CachedView& out) noexcept {
+  LicenseShard& shard = *licenses_[packed % kShards];
+  const std::lock_guard lock(shard.mutex);
+  LicenseRecord& record = shard.records[packed >> kShardBits];
+  const base::Bytes16& name = ref.by == store::LicenseRef::By::id ? record.id : record.key_digest;
+  if (name != ref.value) return std::nullopt;
   if (now >= lengthen(record.next_lease_end)) return ++shard.misses, false;
   record.touched = 1;
   ++shard.hits;
   out.id = record.id;
   record.get(out.license);
-  out.terms = catalog_.at(record.terms);
+  out.terms = catalog_.at(static_cast<std::uint32_t>(record.terms));
   return true;
 }
 
-bool Cache::find_activation(const base::Digest& seat, licensing::Activation& out) noexcept {
-  ActivationShard& shard = *activations_[shard_of(seat)];
+// Where the activation is, or kNone. `place` is tried first.
+std::uint32_t Cache::read_activation(std::uint32_t place, const base::Digest& seat,
+                                     licensing::Activation& out) noexcept {
+  const std::uint32_t number = shard_of(seat);
+  ActivationShard& shard = *activations_[number];
   const std::lock_guard lock(shard.mutex);
-  const std::uint32_t slot =
-      shard.by_seat.find(hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
-  if (slot == kNone) return ++shard.misses, false;
+  const auto is_seat = [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; };
+  std::uint32_t slot = place >> kShardBits;
+  if (place == LicenseRecord::kNoSeat || place % kShards != number || !is_seat(slot))
+    slot = shard.by_seat.find(hash_of(seat), is_seat);
+  if (slot == kNone) return ++shard.misses, kNone;
   shard.records[slot].touched = true;
   shard.records[slot].get(out);
-  return true;
+  return pack(number, slot);
 }
 
 bool Cache::find(const store::LicenseRef& ref, const std::string_view* client_id, base::UnixSeconds now,
-                 CachedView& out) noexcept {
+                 CachedView& out, CachePlace place) noexcept {
   out.has_activation = false;
-  if (!find_license(ref, now, out)) return false;
+  std::optional<bool> found;
+  std::uint32_t packed = place.packed_;
+  if (packed != kNone) found = read_license(packed, ref, now, out);
+  if (!found) {
+    packed = locate(ref);
+    if (packed != kNone) found = read_license(packed, ref, now, out);
+    if (!found) count_miss(ref);
+  }
+  if (!found || !*found) return false;
   if (client_id == nullptr) return true;
-  out.has_activation = find_activation(seat_key(out.id, *client_id), out.activation);
+  std::atomic<std::uint32_t>& hint = last_seat(packed);
+  const std::uint32_t hinted = hint.load(std::memory_order_relaxed);
+  const std::uint32_t seat = read_activation(hinted, seat_key(out.id, *client_id), out.activation);
+  if (seat != kNone && seat != hinted) hint.store(seat, std::memory_order_relaxed);
+  out.has_activation = seat != kNone;
   return out.has_activation;
+}
+
+void Cache::count_miss(const store::LicenseRef& ref) noexcept {
+  LicenseShard& shard = *licenses_[shard_of(ref.value)];
+  const std::lock_guard lock(shard.mutex);
+  ++shard.misses;
 }
 
 bool Cache::is_stale(std::optional<std::uint64_t> ticket) const noexcept {
@@ -150,7 +218,7 @@ bool Cache::is_stale(std::optional<std::uint64_t> ticket) const noexcept {
 void Cache::drop_license(LicenseShard& shard, std::uint32_t slot) noexcept {
   LicenseRecord& record = shard.records[slot];
   shard.by_id.erase(hash_of(record.id), slot);
-  catalog_.drop(record.terms);
+  catalog_.drop(static_cast<std::uint32_t>(record.terms));
   record.id = {};
   record.key_digest = {};
   ++shard.evictions;
@@ -178,22 +246,23 @@ std::uint32_t Cache::put_record(const store::LicenseRow& license, const TermsHan
     shard.by_id.insert(hash_of(license.id), slot);
     shard.records[slot].id = license.id;
     shard.records[slot].key_digest = license.key_digest;
-    shard.records[slot].terms = catalog_.detach(terms);
+    shard.records[slot].terms = catalog_.detach(terms) & kTermsMask;
   } else if (shard.records[slot].terms != terms->index) {
-    catalog_.drop(shard.records[slot].terms);
-    shard.records[slot].terms = catalog_.detach(terms);
+    catalog_.drop(static_cast<std::uint32_t>(shard.records[slot].terms));
+    shard.records[slot].terms = catalog_.detach(terms) & kTermsMask;
   }
   shard.records[slot].set(license.state);
   return pack(number, slot);
 }
 
-void Cache::put_license(const store::LicenseRow& license, const TermsHandle& terms, std::optional<std::uint64_t> ticket,
-                        bool index_key) {
+std::uint32_t Cache::put_license(const store::LicenseRow& license, const TermsHandle& terms,
+                                 std::optional<std::uint64_t> ticket, bool index_key) {
   base::Digest evicted;
   const std::uint32_t packed = put_record(license, terms, ticket, evicted);
-  if (packed == kNone) return;
+  if (packed == kNone) return kNone;
   if (evicted) erase_key(evicted, packed);
   if (index_key) insert_key(license.key_digest, packed);
+  return packed;
 }
 
 void Cache::insert_key(const base::Digest& digest, std::uint32_t packed) {
@@ -216,12 +285,13 @@ void Cache::erase_key(const base::Digest& digest, std::uint32_t packed) noexcept
   if (shard.by_key.find(hash_of(digest), is_this) != kNone) shard.by_key.erase(hash_of(digest), packed);
 }
 
-void Cache::put_activation(const base::Id& license, std::string_view client_id, const licensing::Activation& activation,
-                           std::optional<std::uint64_t> ticket) {
+std::uint32_t Cache::put_activation(const base::Id& license, std::string_view client_id,
+                                    const licensing::Activation& activation, std::optional<std::uint64_t> ticket) {
   const base::Digest seat = seat_key(license, client_id);
-  ActivationShard& shard = *activations_[shard_of(seat)];
+  const std::uint32_t number = shard_of(seat);
+  ActivationShard& shard = *activations_[number];
   const std::lock_guard lock(shard.mutex);
-  if (is_stale(ticket)) return void(++shard.dropped_fills);
+  if (is_stale(ticket)) return ++shard.dropped_fills, kNone;
   std::uint32_t slot =
       shard.by_seat.find(hash_of(seat), [&](std::uint32_t candidate) { return shard.records[candidate].seat == seat; });
   const auto forget = [&](std::uint32_t gone) {
@@ -229,11 +299,11 @@ void Cache::put_activation(const base::Id& license, std::string_view client_id, 
     shard.records[gone].free_fingerprint();
   };
   if (!activation.held) {  // what holds no seat is not kept: asking for it again costs a read
-    if (slot == kNone) return;
+    if (slot == kNone) return kNone;
     forget(slot);
     shard.records[slot].seat = {};
     shard.records.give_back(slot);
-    return;
+    return kNone;
   }
   if (slot == kNone) {
     if (shard.records.full()) {
@@ -247,12 +317,15 @@ void Cache::put_activation(const base::Id& license, std::string_view client_id, 
     shard.records[slot].seat = seat;
   }
   shard.records[slot].set(activation);
+  return pack(number, slot);
 }
 
 void Cache::fill(const store::LicenseView& view, const TermsHandle& terms, bool by_key,
                  const std::string_view* client_id, std::uint64_t ticket) {
-  put_license(view.license, terms, ticket, by_key);
-  if (client_id != nullptr && view.activation) put_activation(view.license.id, *client_id, *view.activation, ticket);
+  const std::uint32_t license = put_license(view.license, terms, ticket, by_key);
+  if (client_id == nullptr || !view.activation) return;
+  const std::uint32_t seat = put_activation(view.license.id, *client_id, *view.activation, ticket);
+  if (license != kNone && seat != kNone) last_seat(license).store(seat, std::memory_order_relaxed);
 }
 
 void Cache::publish(const store::LicenseRow& license, const TermsHandle& terms) {

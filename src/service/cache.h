@@ -44,6 +44,12 @@ struct CachedView {
   licensing::Activation activation;
 };
 
+// Where a license may be: what Cache::approach() found, and Cache::find() checks. A default one knows nothing.
+class CachePlace {
+  friend class Cache;
+  std::uint32_t packed_ = 0xFFFFFFFF;
+};
+
 class Cache {
  public:
   Cache(const CacheOptions& options, Catalog& catalog, const crypto::Prf::Key& process_key);
@@ -52,11 +58,16 @@ class Cache {
   // A client of a license, as the cache names it.
   base::Digest seat_key(const base::Id& license, std::string_view client_id) const noexcept;
 
+  // A lookup waits for memory up to four times, one after the other. A caller with other work to do calls these early,
+  // each followed by some of that work, and find() at last. Without them find() is as right, only slower.
   void prefetch(const store::LicenseRef& ref) const noexcept;
+  CachePlace approach(const store::LicenseRef& ref) const noexcept;
+  void prefetch_seat(CachePlace place) const noexcept;
+
   // False when the license, or the named client's activation, is not here, or when a lease has ended since it was read:
   // the database must be asked. client_id nullptr: the license alone.
-  bool find(const store::LicenseRef& ref, const std::string_view* client_id, base::UnixSeconds now,
-            CachedView& out) noexcept;
+  bool find(const store::LicenseRef& ref, const std::string_view* client_id, base::UnixSeconds now, CachedView& out,
+            CachePlace place = {}) noexcept;
 
   std::uint64_t fill_ticket() const noexcept { return commits_.load(std::memory_order_acquire); }
   // `by_key`: the license was asked for by its key, so that it is found by its key from now on.
@@ -75,15 +86,19 @@ class Cache {
   struct ActivationShard;
   struct KeyShard;
 
+  std::atomic<std::uint32_t>& last_seat(std::uint32_t license) const noexcept;
+  std::uint32_t locate(const store::LicenseRef& ref) noexcept;
   std::uint32_t locate_key(const base::Digest& digest) noexcept;
-  bool find_license(const store::LicenseRef& ref, base::UnixSeconds now, CachedView& out) noexcept;
-  bool find_activation(const base::Digest& seat, licensing::Activation& out) noexcept;
+  std::optional<bool> read_license(std::uint32_t packed, const store::LicenseRef& ref, base::UnixSeconds now,
+                                   CachedView& out) noexcept;
+  std::uint32_t read_activation(std::uint32_t place, const base::Digest& seat, licensing::Activation& out) noexcept;
+  void count_miss(const store::LicenseRef& ref) noexcept;
   std::uint32_t put_record(const store::LicenseRow& license, const TermsHandle& terms,
                            std::optional<std::uint64_t> ticket, base::Digest& evicted);
-  void put_license(const store::LicenseRow& license, const TermsHandle& terms, std::optional<std::uint64_t> ticket,
-                   bool index_key);
-  void put_activation(const base::Id& license, std::string_view client_id, const licensing::Activation& activation,
-                      std::optional<std::uint64_t> ticket);
+  std::uint32_t put_license(const store::LicenseRow& license, const TermsHandle& terms,
+                            std::optional<std::uint64_t> ticket, bool index_key);
+  std::uint32_t put_activation(const base::Id& license, std::string_view client_id,
+                               const licensing::Activation& activation, std::optional<std::uint64_t> ticket);
   void drop_license(LicenseShard& shard, std::uint32_t slot) noexcept;
   void insert_key(const base::Digest& digest, std::uint32_t packed);
   void erase_key(const base::Digest& digest, std::uint32_t packed) noexcept;

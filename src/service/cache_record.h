@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -23,18 +24,26 @@ inline base::UnixSeconds lengthen(ShortTime time) noexcept {
   return time == kShortNever ? licensing::kNever : static_cast<base::UnixSeconds>(time);
 }
 
+// Seconds in 40 bits, until the year 36 000. The input ends in 9999; later times are read back as kNever too.
+inline constexpr std::uint64_t kLongNever = (std::uint64_t{1} << 40) - 1;
+
 struct alignas(64) LicenseRecord {
+  static constexpr std::uint32_t kNoSeat = 0xFFFFFFFF;
+
   base::Id id;
   base::Digest key_digest;
-  base::UnixSeconds expires_at = 0;
-  std::uint32_t terms = 0;  // index into the Catalog
+  std::uint64_t expires_at : 40 = 0;
+  std::uint64_t terms : 24 = 0;  // index into the Catalog
+  // Where the client that was asked for last may be: a hint, checked against the record there. Read without a lock.
+  std::atomic<std::uint32_t> last_seat{kNoSeat};
   std::uint32_t seats_held : 28 = 0;
   std::uint32_t status : 2 = 0;
   std::uint32_t touched : 2 = 0;  // since the clock hand passed
   ShortTime issued_at = 0, starts_at = 0, next_lease_end = 0, last_check_in_at = 0;
 
   void set(const licensing::License& license) noexcept {
-    expires_at = license.expires_at;
+    expires_at =
+        static_cast<std::uint64_t>(std::clamp<base::UnixSeconds>(license.expires_at, 0, kLongNever)) & kLongNever;
     seats_held = license.seats_held & ((1U << 28) - 1);  // max_clients is far below on input
     status = static_cast<std::uint32_t>(license.status) & 3;
     issued_at = shorten(license.issued_at);
@@ -46,7 +55,7 @@ struct alignas(64) LicenseRecord {
     license.status = static_cast<licensing::LicenseStatus>(status);
     license.issued_at = issued_at;
     license.starts_at = starts_at;
-    license.expires_at = expires_at;
+    license.expires_at = expires_at == kLongNever ? licensing::kNever : static_cast<base::UnixSeconds>(expires_at);
     license.last_check_in_at = last_check_in_at;
     license.seats_held = seats_held;
     license.next_lease_end = lengthen(next_lease_end);

@@ -89,6 +89,7 @@ class Catalog {
   std::uint32_t detach(TermsHandle handle) noexcept;
   void drop(std::uint32_t index) noexcept;
   std::size_t terms_count() const;
+  static constexpr std::size_t kMaxTerms = std::size_t{1} << 24;
 
  private:
   friend class TermsHandle;
@@ -100,7 +101,7 @@ class Catalog {
   };
   static constexpr std::size_t kChunk = 1024;
   using Chunk = std::array<std::atomic<TermsEntry*>, kChunk>;
-  static constexpr std::size_t kMaxChunks = 16384;  // 16 M distinct terms
+  static constexpr std::size_t kMaxChunks = kMaxTerms / kChunk;
 
   std::unique_ptr<TermsEntry> build(store::Row policy, std::string_view overrides) const;
   void release_last(TermsEntry* entry) noexcept;

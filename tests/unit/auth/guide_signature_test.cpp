@@ -17,6 +17,16 @@ using Members = std::vector<SignedMember>;
 
 SignedMember plain(std::string_view name, std::string_view text) { return {name, text, true}; }
 
+enum class SignatureVerdict : std::uint8_t { valid, invalid, ambiguous };
+
+SignatureVerdict verify_guide_signature(Members& members, std::string_view signature, crypto::HmacSha256& hmac,
+                                        crypto::Sha256& mac) {
+  const auto text = signed_text(members);
+  if (!text) return SignatureVerdict::ambiguous;
+  return auth::verify_guide_signature(*text, signature, hmac, mac) ? SignatureVerdict::valid
+                                                                   : SignatureVerdict::invalid;
+}
+
 SignatureVerdict verify(Members members, std::string_view signature, std::string_view api_key = "your-api-key") {
   crypto::HmacSha256 hmac(api_key);
   crypto::Sha256 mac{};
