@@ -13,8 +13,8 @@
 #include "auth/api_keys.h"
 #include "base/clock.h"
 #include "bench/dataset.h"
-#include "licensing/decide.h"
 #include "bench/request_file.h"
+#include "licensing/decide.h"
 #include "service/policy_document.h"
 #include "store/store.h"
 

@@ -133,8 +133,8 @@ Found find_license(Session& session, const std::string& name) {
     return {std::move(id), std::move(license)};
   } catch (const CommandError& error) {
     const auto key = licensing::normalize_license_key(name);
-    const bool mistyped = error.exit_code() == ExitCode::refused && key && key->size() == 36 &&
-                          !licensing::is_generated_license_key(*key);
+    const bool mistyped = error.exit_code() == ExitCode::refused && key && key->view().size() == 36 &&
+                          !licensing::is_generated_license_key(key->view());
     if (!mistyped) throw;
     throw CommandError(error.exit_code(), error.what(), "the key's check symbols do not fit: is there a typo?");
   }

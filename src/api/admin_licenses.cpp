@@ -38,8 +38,9 @@ std::optional<RequestFault> read_order(App& app, const json::object& document, O
     reader.fault("policy", "'" + *policy_name + "' is no policy of this product");
   order.count = reader.integer("count", 1, kMaxCount).value_or(1);
   if (const auto key = reader.text("license_key", 128)) {
-    order.key = licensing::normalize_license_key(*key);
-    if (!order.key) reader.fault("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
+    const auto normal = licensing::normalize_license_key(*key);
+    if (normal) order.key = std::string(normal->view());
+    if (!normal) reader.fault("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
     if (order.count != 1) reader.fault("count", "must be 1 when license_key is given");
   }
   order.holder = reader.text("holder", kMaxHolder).value_or("");

@@ -108,8 +108,8 @@ struct ValidateState {  // of one I/O thread, reused
 void reply_validate(Call& call, LicenseCall& job) {
   if (job.answer.denial) return refuse(call, job.answer, job.client_id);
   JsonBody body;
-  const bool has_nonce = !body.parse(call.request().body) && body.find("nonce") != nullptr;
-  succeed_validate(call, job.answer, job.client_id, has_nonce ? body.find("nonce")->text : std::string_view());
+  const JsonMember* const nonce = body.parse(call.request().body) ? nullptr : body.find(JsonName::nonce);
+  succeed_validate(call, job.answer, job.client_id, nonce != nullptr ? nonce->text : std::string_view());
 }
 
 // A lease that is due to be extended: decided again, in a transaction.

@@ -38,19 +38,26 @@ struct JsonEvents {
   bool add(JsonKind kind, Error& error, std::string_view text = {}, std::int64_t integer = 0, bool boolean = false) {
     if (depth == 0) return stop(error, Fault::not_an_object);
     if (body->nodes_.size() >= JsonBody::kMaxNodes) return stop(error, Fault::too_many);
-    if (depth <= 2) {
-      if (!name.empty() && is_duplicate()) return stop(error, Fault::duplicate);
-      if (depth == 2) ++body->nodes_[parent].children;
-      body->nodes_.push_back({depth == 1 || body->nodes_[parent].kind == JsonKind::object ? name : std::string_view(),
-                              kind, text, integer, boolean, 0});
+    JsonName known = JsonName::other;
+    if (depth == 1) {
+      known = json_name_of(name);
+      if (known == JsonName::other ? body->find(name) != nullptr : body->find(known) != nullptr)
+        return stop(error, Fault::duplicate);
+      body->nodes_.push_back({name, known, kind, text, integer, boolean, 0});
+      body->places_[static_cast<std::size_t>(known)] = static_cast<std::uint16_t>(body->nodes_.size());
+      body->places_[static_cast<std::size_t>(JsonName::other)] = 0;
+    } else if (depth == 2) {
+      if (!name.empty() && is_duplicate_child()) return stop(error, Fault::duplicate);
+      ++body->nodes_[parent].children;
+      const bool has_name = body->nodes_[parent].kind == JsonKind::object;
+      body->nodes_.push_back({has_name ? name : std::string_view(), known, kind, text, integer, boolean, 0});
     }
     name = {};
     return true;
   }
 
-  bool is_duplicate() const {
+  bool is_duplicate_child() const {
     const auto& nodes = body->nodes_;
-    if (depth == 1) return body->find(name) != nullptr;
     for (std::size_t i = parent + 1; i < nodes.size(); ++i) {
       if (nodes[i].name == name) return true;
     }
@@ -144,6 +151,54 @@ std::string_view describe(JsonKind kind) noexcept {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+std::string_view text_of(JsonName name) noexcept {
+  static constexpr std::array<std::string_view, kJsonNames> kTexts{"",
+                                                                   "client_id",
+                                                                   "client_version",
+                                                                   "features",
+                                                                   "hardware_fingerprint",
+                                                                   "idempotency_key",
+                                                                   "license_id",
+                                                                   "license_key",
+                                                                   "metric",
+                                                                   "nonce",
+                                                                   "quantity",
+                                                                   "signature",
+                                                                   "timestamp"};
+  return kTexts[static_cast<std::size_t>(name)];
+}
+
+JsonName json_name_of(std::string_view text) noexcept {
+  const auto either = [text](auto... names) {
+    JsonName found = JsonName::other;
+    ((text == text_of(names) ? void(found = names) : void()), ...);
+    return found;
+  };
+  using enum JsonName;
+  switch (text.size()) {
+    case 5:
+      return either(nonce);
+    case 6:
+      return either(metric);
+    case 8:
+      return either(features, quantity);
+    case 9:
+      return either(client_id, signature, timestamp);
+    case 10:
+      return either(license_id);
+    case 11:
+      return either(license_key);
+    case 14:
+      return either(client_version);
+    case 15:
+      return either(idempotency_key);
+    case 20:
+      return either(hardware_fingerprint);
+    default:
+      return other;
+  }
+}
+
 const JsonMember* JsonBody::find(std::string_view name) const noexcept {
   for (std::size_t i = 0; i < nodes_.size(); i += 1 + nodes_[i].children) {
     if (nodes_[i].name == name) return &nodes_[i];
@@ -153,6 +208,7 @@ const JsonMember* JsonBody::find(std::string_view name) const noexcept {
 
 std::optional<base::Problem> JsonBody::parse(std::string_view text) {
   nodes_.clear();
+  places_ = {};
   unescaped_.clear();
   unescaped_.reserve(text.size());  // what is copied is never longer than it stood
   boost::json::parse_options options;

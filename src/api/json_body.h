@@ -4,6 +4,7 @@
 // and as long as the parsed text.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -18,8 +19,29 @@ namespace lictor::api {
 enum class JsonKind : std::uint8_t { null, boolean, integer, number, string, array, object };
 std::string_view describe(JsonKind kind) noexcept;  // "a string"
 
+// The top-level members of data-plane requests, so that they are found without comparing texts.
+enum class JsonName : std::uint8_t {
+  other,
+  client_id,
+  client_version,
+  features,
+  hardware_fingerprint,
+  idempotency_key,
+  license_id,
+  license_key,
+  metric,
+  nonce,
+  quantity,
+  signature,
+  timestamp,
+};
+inline constexpr std::size_t kJsonNames = 13;
+std::string_view text_of(JsonName name) noexcept;  // "" for other
+JsonName json_name_of(std::string_view text) noexcept;
+
 struct JsonMember {
-  std::string_view name;  // empty for elements of an array
+  std::string_view name;             // empty for elements of an array
+  JsonName known = JsonName::other;  // of a top-level member
   JsonKind kind = JsonKind::null;
   std::string_view text;  // of a string: its value; of an integer: its canonical decimal digits
   std::int64_t integer = 0;
@@ -37,6 +59,10 @@ class JsonBody {
   void for_each_member(Visit&& visit) const {
     for (std::size_t i = 0; i < nodes_.size(); i += 1 + nodes_[i].children) visit(nodes_[i]);
   }
+  const JsonMember* find(JsonName name) const noexcept {
+    const std::uint16_t place = places_[static_cast<std::size_t>(name)];
+    return place == 0 ? nullptr : &nodes_[place - 1U];
+  }
   const JsonMember* find(std::string_view name) const noexcept;
   std::span<const JsonMember> children(const JsonMember& member) const noexcept {
     return {&member + 1, member.children};
@@ -48,7 +74,8 @@ class JsonBody {
  private:
   friend struct JsonEvents;
   std::vector<JsonMember> nodes_;
-  std::string unescaped_;  // strings that had escapes; never reallocated during a parse
+  std::array<std::uint16_t, kJsonNames> places_{};  // of the known members in nodes_, counted from 1; 0: not there
+  std::string unescaped_;                           // strings that had escapes; never reallocated during a parse
 };
 
 }  // namespace lictor::api

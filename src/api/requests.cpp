@@ -24,7 +24,7 @@ class BodyReader {
  public:
   explicit BodyReader(const JsonBody& body) : body_(body) {}
 
-  std::optional<std::string_view> text(std::string_view name, std::size_t most) {
+  std::optional<std::string_view> text(JsonName name, std::size_t most) {
     const JsonMember* member = take(name, JsonKind::string);
     if (member == nullptr) return std::nullopt;
     if (member->text.empty() || member->text.size() > most) {
@@ -36,12 +36,12 @@ class BodyReader {
   }
 
   // A text that its own parser judges, so that every bad one gets the same answer.
-  std::optional<std::string_view> raw_text(std::string_view name) {
+  std::optional<std::string_view> raw_text(JsonName name) {
     const JsonMember* member = take(name, JsonKind::string);
     return member == nullptr ? std::nullopt : std::optional(member->text);
   }
 
-  std::optional<std::int64_t> integer(std::string_view name, std::int64_t least, std::int64_t most) {
+  std::optional<std::int64_t> integer(JsonName name, std::int64_t least, std::int64_t most) {
     const JsonMember* member = take(name, JsonKind::integer);
     if (member == nullptr) return std::nullopt;
     if (member->integer < least || member->integer > most) {
@@ -50,23 +50,23 @@ class BodyReader {
     return member->integer;
   }
 
-  const JsonMember* take(std::string_view name, JsonKind kind) {
+  const JsonMember* take(JsonName name, JsonKind kind) {
     const JsonMember* member = any(name);
     if (member == nullptr || member->kind == kind) return member;
     fault(name, "must be " + std::string(describe(kind)) + ", not " + std::string(describe(member->kind)));
     return nullptr;
   }
 
-  const JsonMember* any(std::string_view name) {
-    known_[known_count_++] = name;
+  const JsonMember* any(JsonName name) {
+    asked_ |= bit(name);
     return body_.find(name);
   }
 
-  void require(std::string_view name, bool present) {
+  void require(JsonName name, bool present) {
     if (!present) fault(name, "is missing");
   }
-  void fault(std::string_view field, std::string message) {
-    if (!fault_) fault_ = RequestFault{Code::bad_request, std::string(field), std::move(message)};
+  void fault(JsonName field, std::string message) {
+    if (!fault_) fault_ = RequestFault{Code::bad_request, std::string(text_of(field)), std::move(message)};
   }
   void fault(RequestFault fault) {
     if (!fault_) fault_ = std::move(fault);
@@ -75,42 +75,45 @@ class BodyReader {
   std::optional<RequestFault> finish() {
     if (fault_) return fault_;
     body_.for_each_member([&](const JsonMember& member) {
-      const auto end = known_.begin() + static_cast<std::ptrdiff_t>(known_count_);
-      if (std::find(known_.begin(), end, member.name) != end || fault_) return;
+      if ((asked_ & bit(member.known)) != 0 || fault_) return;
       fault_ = RequestFault{Code::unknown_field, std::string(member.name), "is no member of this request"};
     });
     return fault_;
   }
 
  private:
+  static constexpr std::uint32_t bit(JsonName name) noexcept {  // `other` has none: nobody asks for it
+    return name == JsonName::other ? 0 : 1U << static_cast<unsigned>(name);
+  }
+
   const JsonBody& body_;
-  std::array<std::string_view, 16> known_{};
-  std::size_t known_count_ = 0;
+  std::uint32_t asked_ = 0;
   std::optional<RequestFault> fault_;
 };
 
 // A client's name: no text that only looks different by spaces around it.
 std::optional<std::string_view> read_client_id(BodyReader& reader) {
-  const auto client_id = reader.text("client_id", kMaxClientId);
+  const auto client_id = reader.text(JsonName::client_id, kMaxClientId);
   if (client_id && (client_id->starts_with(' ') || client_id->ends_with(' '))) {
-    reader.fault("client_id", "must not begin or end with a space");
+    reader.fault(JsonName::client_id, "must not begin or end with a space");
   }
   return client_id;
 }
 
 void read_basics(BodyReader& reader, RequestBasics& out, bool may_name_id) {
-  out.timestamp = reader.integer("timestamp", 0, 253402300799);
-  out.signature = reader.raw_text("signature");
-  out.license_key = reader.raw_text("license_key");
-  if (!may_name_id) return reader.require("license_key", out.license_key.has_value());
-  out.license_id = reader.raw_text("license_id");
-  if (out.license_key && out.license_id) reader.fault("license_id", "give license_id or license_key, not both");
-  if (!out.license_key && !out.license_id) reader.fault("license_id", "is missing: give license_id or license_key");
+  out.timestamp = reader.integer(JsonName::timestamp, 0, 253402300799);
+  out.signature = reader.raw_text(JsonName::signature);
+  out.license_key = reader.raw_text(JsonName::license_key);
+  if (!may_name_id) return reader.require(JsonName::license_key, out.license_key.has_value());
+  out.license_id = reader.raw_text(JsonName::license_id);
+  if (out.license_key && out.license_id) reader.fault(JsonName::license_id, "give license_id or license_key, not both");
+  if (!out.license_key && !out.license_id)
+    reader.fault(JsonName::license_id, "is missing: give license_id or license_key");
 }
 
 void read_fingerprint(BodyReader& reader, const JsonBody& body, const FingerprintReader& fingerprints,
                       std::optional<Fingerprint>& out) {
-  const JsonMember* member = reader.any("hardware_fingerprint");
+  const JsonMember* member = reader.any(JsonName::hardware_fingerprint);
   if (member == nullptr) return;
   auto result = fingerprints.read(body, *member);
   if (auto* fault = std::get_if<RequestFault>(&result)) return reader.fault(std::move(*fault));
@@ -125,7 +128,7 @@ RequestFault fingerprint_fault(std::string_view component, std::string message) 
 
 // What the fingerprint code of the guide gives in containers and on machines without a serial number: the hash of
 // "<processor>-<serial>" with nothing but placeholders in it, one value for all of them.
-std::vector<std::string> collect_shared_hashes() {
+std::vector<crypto::Sha256> collect_shared_hashes() {
   constexpr std::string_view kProcessors[] = {"",     "x86_64", "aarch64", "arm64", "i686",
                                               "i386", "armv7l", "AMD64",   "arm"};
   constexpr std::string_view kSerials[] = {"unknown",
@@ -141,10 +144,10 @@ std::vector<std::string> collect_shared_hashes() {
                                            "00000000",
                                            "System Serial Number",
                                            "Base Board Serial Number"};
-  std::vector<std::string> hashes{base::to_hex(crypto::sha256(""))};
+  std::vector<crypto::Sha256> hashes{crypto::sha256("")};
   for (const auto processor : kProcessors) {
     for (const auto serial : kSerials) {
-      hashes.push_back(base::to_hex(crypto::sha256(std::string(processor).append("-").append(serial))));
+      hashes.push_back(crypto::sha256(std::string(processor).append("-").append(serial)));
     }
   }
   std::ranges::sort(hashes);
@@ -158,11 +161,8 @@ FingerprintReader::FingerprintReader(const crypto::Prf::Key& key)
 
 bool FingerprintReader::is_shared(std::string_view value) const {
   if (licensing::is_placeholder(value)) return true;
-  if (value.size() != 64) return false;
-  std::string lower(value);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
-  return std::ranges::binary_search(shared_hashes_, lower);
+  crypto::Sha256 hash;
+  return base::decode_hex(value, hash) && std::ranges::binary_search(shared_hashes_, hash);
 }
 
 base::Digest FingerprintReader::digest(std::string_view kind, std::string_view value) const {
@@ -210,10 +210,10 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   BodyReader reader(body);
   read_basics(reader, out, false);
   const auto client_id = read_client_id(reader);
-  reader.require("client_id", client_id.has_value());
+  reader.require(JsonName::client_id, client_id.has_value());
   read_fingerprint(reader, body, fingerprints, out.fingerprint);
   out.client_id = client_id.value_or("");
-  out.client_version = reader.text("client_version", kMaxVersion).value_or("");
+  out.client_version = reader.text(JsonName::client_version, kMaxVersion).value_or("");
   return reader.finish();
 }
 
@@ -224,18 +224,20 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   read_basics(reader, out, true);
   out.client_id = read_client_id(reader);
   read_fingerprint(reader, body, fingerprints, out.fingerprint);
-  if (out.fingerprint && !out.client_id) reader.fault("client_id", "is missing: a fingerprint belongs to a client");
-  out.client_version = reader.text("client_version", kMaxVersion).value_or("");
-  out.nonce = reader.text("nonce", kMaxNonce).value_or("");
+  if (out.fingerprint && !out.client_id)
+    reader.fault(JsonName::client_id, "is missing: a fingerprint belongs to a client");
+  out.client_version = reader.text(JsonName::client_version, kMaxVersion).value_or("");
+  out.nonce = reader.text(JsonName::nonce, kMaxNonce).value_or("");
   out.features.clear();
-  if (const JsonMember* features = reader.take("features", JsonKind::array)) {
+  if (const JsonMember* features = reader.take(JsonName::features, JsonKind::array)) {
     for (const JsonMember& feature : body.children(*features)) {
-      if (feature.kind != JsonKind::string) reader.fault("features", "must hold nothing but strings");
-      if (feature.text.size() > kMaxFeature) reader.fault("features", "must hold names of at most 64 bytes");
-      if (base::has_control_characters(feature.text)) reader.fault("features", "must not hold control characters");
+      if (feature.kind != JsonKind::string) reader.fault(JsonName::features, "must hold nothing but strings");
+      if (feature.text.size() > kMaxFeature) reader.fault(JsonName::features, "must hold names of at most 64 bytes");
+      if (base::has_control_characters(feature.text))
+        reader.fault(JsonName::features, "must not hold control characters");
       out.features.push_back(feature.text);
     }
-    if (out.features.size() > kMaxFeatures) reader.fault("features", "must hold at most 64 names");
+    if (out.features.size() > kMaxFeatures) reader.fault(JsonName::features, "must hold at most 64 names");
   }
   return reader.finish();
 }
@@ -244,11 +246,11 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   BodyReader reader(body);
   read_basics(reader, out, true);
   const auto client_id = read_client_id(reader);
-  reader.require("client_id", client_id.has_value());
+  reader.require(JsonName::client_id, client_id.has_value());
   out.client_id = client_id.value_or("");
   // A client may send the same members as for activation; giving a seat back never depends on them.
-  reader.any("hardware_fingerprint");
-  reader.text("client_version", kMaxVersion);
+  reader.any(JsonName::hardware_fingerprint);
+  reader.text(JsonName::client_version, kMaxVersion);
   return reader.finish();
 }
 
@@ -256,13 +258,14 @@ std::optional<RequestFault> read_request(const JsonBody& body, const Fingerprint
   BodyReader reader(body);
   read_basics(reader, out, true);
   out.client_id = read_client_id(reader);
-  const auto metric = reader.raw_text("metric");
-  if (metric && !service::is_item_name(*metric)) reader.fault("metric", "must be 1-64 characters of [A-Za-z0-9_.:-]");
-  const auto quantity = reader.integer("quantity", 1, kMaxQuantity);
-  const auto idempotency_key = reader.text("idempotency_key", kMaxIdempotencyKey);
-  reader.require("metric", metric.has_value());
-  reader.require("quantity", quantity.has_value());
-  reader.require("idempotency_key", idempotency_key.has_value());
+  const auto metric = reader.raw_text(JsonName::metric);
+  if (metric && !service::is_item_name(*metric))
+    reader.fault(JsonName::metric, "must be 1-64 characters of [A-Za-z0-9_.:-]");
+  const auto quantity = reader.integer(JsonName::quantity, 1, kMaxQuantity);
+  const auto idempotency_key = reader.text(JsonName::idempotency_key, kMaxIdempotencyKey);
+  reader.require(JsonName::metric, metric.has_value());
+  reader.require(JsonName::quantity, quantity.has_value());
+  reader.require(JsonName::idempotency_key, idempotency_key.has_value());
   out.metric = metric.value_or("");
   out.quantity = quantity.value_or(0);
   out.idempotency_key = idempotency_key.value_or("");

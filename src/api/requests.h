@@ -66,7 +66,7 @@ class FingerprintReader {
   base::Digest digest(std::string_view kind, std::string_view value) const;
 
   crypto::Prf prf_;
-  std::vector<std::string> shared_hashes_;  // sorted
+  std::vector<crypto::Sha256> shared_hashes_;  // sorted
 };
 
 // Nothing when `out` was read.

@@ -14,7 +14,7 @@ std::optional<std::string_view> text_to_verify(const JsonBody& body) {
   std::array<auth::SignedMember, 16> members;
   std::size_t count = 0;
   body.for_each_member([&](const JsonMember& member) {
-    if (member.name == "signature" || count == members.size()) return;
+    if (member.known == JsonName::signature || count == members.size()) return;
     const bool plain = member.kind == JsonKind::string || member.kind == JsonKind::integer;
     members[count++] = {member.name, member.text, plain};
   });
@@ -43,7 +43,7 @@ bool is_json_content(std::string_view content_type) {
 std::optional<store::LicenseRef> ref_of_key(const App& app, std::string_view license_key) {
   const auto normalized = licensing::normalize_license_key(license_key);
   if (!normalized) return std::nullopt;
-  return store::LicenseRef{store::LicenseRef::By::key_digest, app.key_digest(*normalized)};
+  return store::LicenseRef{store::LicenseRef::By::key_digest, app.key_digest(normalized->view())};
 }
 
 std::optional<store::LicenseRef> ref_of_id(std::string_view license_id) {
@@ -61,14 +61,14 @@ bool read_json(Call& call, JsonBody& body) {
 }
 
 std::optional<store::LicenseRef> find_ref(Call& call, const JsonBody& body) {
-  const auto text_of = [&body](std::string_view name) {
+  const auto string_at = [&body](JsonName name) {
     const JsonMember* const member = body.find(name);
     return member != nullptr && member->kind == JsonKind::string ? member : nullptr;
   };
   std::optional<store::LicenseRef> ref;
-  if (const JsonMember* const key = text_of("license_key")) {
+  if (const JsonMember* const key = string_at(JsonName::license_key)) {
     ref = ref_of_key(call.app(), key->text);
-  } else if (const JsonMember* const id = text_of("license_id")) {
+  } else if (const JsonMember* const id = string_at(JsonName::license_id)) {
     ref = ref_of_id(id->text);
   }
   if (ref) call.app().cache.prefetch(*ref);

@@ -1,5 +1,8 @@
 #include "base/id.h"
 
+#include <bit>
+#include <cstring>
+
 #include "base/encoding.h"
 
 namespace lictor::base {
@@ -8,18 +11,17 @@ constexpr std::string_view kLowerDigits = "0123456789abcdefghjkmnpqrstvwxyz";
 }
 
 void write_id_digits(const Id& id, char* out) noexcept {
-  unsigned bits = 0;  // bits waiting in `window`
-  std::uint32_t window = 0;
-  std::size_t written = 0;
-  window = 0, bits = 2;  // two leading zero bits: 130 = 26 * 5
-  for (const std::uint8_t byte : id.bytes) {
-    window = (window << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      out[written++] = kLowerDigits[(window >> bits) & 31];
-    }
-  }
+  const auto big_endian = [&id](std::size_t at) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, id.bytes.data() + at, sizeof word);
+    if constexpr (std::endian::native == std::endian::little) word = __builtin_bswap64(word);
+    return word;
+  };
+  // 130 bits, 26 digits: two zeros, 63 bits of the first word (13 digits), then its last bit with the second word.
+  const std::uint64_t first = big_endian(0), second = big_endian(8);
+  for (unsigned i = 0; i < 13; ++i) out[i] = kLowerDigits[((first >> 1) >> (60 - 5 * i)) & 31];
+  out[13] = kLowerDigits[((first & 1) << 4) | (second >> 60)];
+  for (unsigned i = 0; i < 12; ++i) out[14 + i] = kLowerDigits[(second >> (55 - 5 * i)) & 31];
 }
 
 std::string format_id(std::string_view prefix, const Id& id) {

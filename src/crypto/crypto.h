@@ -21,7 +21,7 @@ void initialize();
 
 Sha256 sha256(std::string_view bytes);
 void random_bytes(std::span<std::uint8_t> out) noexcept;  // from the kernel's generator
-base::Id random_id() noexcept;                            // 128 random bits; buffered for each thread
+base::Id random_id() noexcept;  // 128 bits nobody can guess; from a generator of the thread's own
 
 [[nodiscard]] bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
 

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kMaxLingeringRefused = 256;       // refused connections that get a proper farewell
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after running out of descriptors or memory
 constexpr int kAcceptsInARow = 64;                      // then others get their turn
-constexpr std::size_t kEventsInARow = 16;  // so that the first of them isn't answered late
+constexpr std::size_t kEventsInARow = 16;               // so that the first of them isn't answered late
 
 int open_epoll() {
   const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);

@@ -1,6 +1,7 @@
 #include "http/message.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 
 namespace lictor::http {
@@ -59,6 +60,7 @@ constexpr Phrase kPhrases[] = {
 
 bool equal_names(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;
+  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;  // nearly always, when it is true
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (lower(a[i]) != lower(b[i])) return false;
   }

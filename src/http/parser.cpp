@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 
+#include "http/parser_rules.h"
+
 namespace lictor::http {
 
 namespace beast_http = boost::beast::http;
@@ -19,16 +21,6 @@ constexpr std::size_t kSmallestRestOfChunks = 5;
 
 std::string_view to_std(string_view text) noexcept { return {text.data(), text.size()}; }
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-bool is_visible_ascii(char c) noexcept { return c > ' ' && c < '\x7f'; }
-
-// Of a URI's host and port (RFC 3986, section 3.2.2), without the rarer sub-delims, which no DNS name has.
-bool is_host_char(char c) noexcept {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("-._~%:[]").find(c) != std::string_view::npos;
-}
-
 // Beast joins folded lines silently. A folded value lies either in Beast's own memory or on a later line than its name.
 bool is_folded(std::string_view name, std::string_view value, std::string_view data) noexcept {
   const char* const begin = name.data() + name.size();
@@ -38,14 +30,6 @@ bool is_folded(std::string_view name, std::string_view value, std::string_view d
     if (*c != ':' && *c != ' ' && *c != '\t') return true;
   }
   return false;
-}
-
-// RFC 9110, section 8.6: 1*DIGIT. Beast alone would also take a list of equal numbers.
-bool parse_content_length(std::string_view text, std::uint64_t& length) noexcept {
-  if (text.empty() || text.size() > 19 || !std::all_of(text.begin(), text.end(), is_digit)) return false;
-  length = 0;
-  for (const char c : text) length = length * 10 + static_cast<std::uint64_t>(c - '0');
-  return true;
 }
 
 // Whether a request line that Beast refused for its version is well-formed and only of another version.
@@ -255,9 +239,14 @@ Progress RequestParser::parse_header(std::string_view data) {
   return progress;
 }
 
-Progress RequestParser::read_head(std::string_view data) {
+void RequestParser::start_head() noexcept {
   headers_.clear();
   has_host_ = has_content_length_ = chunked_ = expects_continue_ = false;
+}
+
+Progress RequestParser::read_head(std::string_view data) {
+  if (limits_.plain_first && read_plain_head(data)) return check_head() ? Progress::complete : Progress::failed;
+  start_head();
   failure_ = {ProtocolError::malformed, {}};
   HeadReader reader(*this, data);
   error_code ec;
@@ -272,7 +261,7 @@ Progress RequestParser::read_head(std::string_view data) {
     return Progress::failed;
   }
   keep_alive_ = reader.keep_alive();
-  return check_head() ? Progress::complete : Progress::failed;
+  return check_target() && check_head() ? Progress::complete : Progress::failed;
 }
 
 // Another version of HTTP, or no version at all. Said when the whole line is there.
@@ -306,7 +295,11 @@ bool RequestParser::check_head() noexcept {
   }
   if (!http11_) expects_continue_ = false;  // RFC 9110, section 10.1.1
   if (!has_content_length_) content_length_ = 0;
-  return check_target();
+  const std::string_view target = request_.target;
+  const std::size_t mark = target.find('?');
+  request_.path = target.substr(0, mark);
+  request_.query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+  return true;
 }
 
 bool RequestParser::check_target() noexcept {
@@ -319,16 +312,9 @@ bool RequestParser::check_target() noexcept {
         has_host_ && !host_.empty())
       target.remove_prefix(path);
   }
-  const bool good = target.front() == '/' &&
-                    std::all_of(target.begin(), target.end(), [](char c) { return is_visible_ascii(c) && c != '#'; });
-  if (!good) {
-    fail(ProtocolError::malformed, "The request target must be an absolute path of visible ASCII characters");
-    return false;
-  }
-  const std::size_t mark = target.find('?');
-  request_.path = target.substr(0, mark);
-  request_.query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-  return true;
+  const bool good = target.front() == '/' && std::all_of(target.begin(), target.end(), is_target_char);
+  if (!good) fail(ProtocolError::malformed, "The request target must be an absolute path of visible ASCII characters");
+  return good;
 }
 
 Progress RequestParser::parse_body(char* data, std::size_t& size, std::size_t limit) {

@@ -1,4 +1,5 @@
-// An incremental, strict parser of HTTP/1.1 and 1.0 requests (RFC 9112), over Boost.Beast's basic_parser.
+// An incremental, strict parser of HTTP/1.1 and 1.0 requests (RFC 9112), over Boost.Beast's basic_parser; the
+// usual head is read without it, see plain_head.cpp.
 //
 // What is refused although lenient servers take it, because two parsers could read it differently (request smuggling):
 // a bare CR or LF, line folding, white space before a colon, a second Host, Content-Length or Transfer-Encoding,
@@ -24,6 +25,7 @@ struct ParserLimits {
   std::size_t headers = 100;
   std::size_t chunk_extension_bytes = 1024;  // of all chunks of a body together
   std::size_t chunk_line_bytes = 8 * 1024;   // of one chunk's size line, or of all trailers
+  bool plain_first = true;                   // false: Beast reads every head (tests compare the two)
 };
 
 enum class Progress : std::uint8_t { need_more, complete, failed };
@@ -72,7 +74,10 @@ class RequestParser {
   class ChunkReader;
 
   Progress fail(ProtocolError error, std::string_view message) noexcept;
+  void start_head() noexcept;
   Progress read_head(std::string_view data);
+  bool read_plain_head(std::string_view data);
+  bool note_plain_header(const Header& header, bool& has_connection) noexcept;
   Progress refuse_version(std::string_view data) noexcept;
   Progress over_limit(std::string_view data) noexcept;
   bool check_head() noexcept;

@@ -24,7 +24,18 @@ bool has_generated_form(std::string_view key) noexcept {
   return true;
 }
 
-char without_lookalike(char c) noexcept { return c == 'O' ? '0' : (c == 'I' || c == 'L') ? '1' : c; }
+constexpr char without_lookalike(char c) noexcept { return c == 'O' ? '0' : (c == 'I' || c == 'L') ? '1' : c; }
+
+// What a character stands for in a key: itself in upper case, ' ' for a space, 0 when it may not be there.
+constexpr std::array<char, 256> make_normal_symbols() {
+  std::array<char, 256> symbols{};
+  symbols[' '] = ' ';
+  symbols['-'] = '-';
+  for (unsigned char c = '0'; c <= '9'; ++c) symbols[c] = static_cast<char>(c);
+  for (unsigned char c = 'A'; c <= 'Z'; ++c) symbols[c] = symbols[c - 'A' + 'a'] = static_cast<char>(c);
+  return symbols;
+}
+constexpr auto kNormalSymbols = make_normal_symbols();
 
 }  // namespace
 
@@ -42,22 +53,23 @@ std::string make_license_key(std::span<const std::uint8_t, kLicenseKeyRandomSymb
   return key;
 }
 
-std::optional<std::string> normalize_license_key(std::string_view text) {
-  std::string key;
-  key.reserve(text.size());
-  for (char c : text) {
-    if (c == ' ') continue;
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    const bool allowed = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-    if (!allowed || key.size() == kMaxLicenseKeyLength) return std::nullopt;
-    key += c;
+std::optional<NormalLicenseKey> normalize_license_key(std::string_view text) noexcept {
+  NormalLicenseKey key;
+  std::size_t symbols = 0;
+  bool has_lookalike = false;
+  for (const char c : text) {
+    const char symbol = kNormalSymbols[static_cast<unsigned char>(c)];
+    if (symbol == ' ') continue;
+    if (symbol == 0 || key.size_ == kMaxLicenseKeyLength) return std::nullopt;
+    key.text_[key.size_++] = symbol;
+    symbols += symbol != '-' ? 1U : 0U;
+    has_lookalike = has_lookalike || symbol != without_lookalike(symbol);
   }
-  const auto symbols = key.size() - static_cast<std::size_t>(std::ranges::count(key, '-'));
   if (symbols < kMinLicenseKeyLength) return std::nullopt;
-  if (has_generated_form(key) && key.find_first_of("OIL") != std::string::npos) {
-    std::string mapped = key;
-    std::ranges::transform(mapped, mapped.begin(), without_lookalike);
-    if (is_generated_license_key(mapped)) return mapped;
+  if (has_lookalike && has_generated_form(key.view())) {
+    NormalLicenseKey mapped = key;
+    std::ranges::transform(mapped.text_, mapped.text_.begin(), without_lookalike);
+    if (is_generated_license_key(mapped.view())) return mapped;
   }
   return key;
 }

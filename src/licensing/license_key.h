@@ -4,6 +4,7 @@
 // characters of [A-Z0-9-].
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,9 +26,20 @@ using base::write_check_symbols;
 // A key from 26 random bytes, of which five bits each are used.
 std::string make_license_key(std::span<const std::uint8_t, kLicenseKeyRandomSymbols> random);
 
+// A key's text in the one form that is stored and looked up.
+class NormalLicenseKey {
+ public:
+  std::string_view view() const noexcept { return {text_.data(), size_}; }
+
+ private:
+  friend std::optional<NormalLicenseKey> normalize_license_key(std::string_view text) noexcept;
+  std::array<char, kMaxLicenseKeyLength> text_{};
+  std::size_t size_ = 0;
+};
+
 // Upper case, without spaces; in keys of the generated form I and L become 1 and O becomes 0 when that makes the check
 // hold. Nothing when what remains could be no key at all.
-std::optional<std::string> normalize_license_key(std::string_view text);
+std::optional<NormalLicenseKey> normalize_license_key(std::string_view text) noexcept;
 
 // True when the key has the generated form and its check symbols hold.
 bool is_generated_license_key(std::string_view normalized) noexcept;

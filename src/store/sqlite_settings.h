@@ -13,8 +13,8 @@ inline constexpr const char* kWriterSettings =
     "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = FAST; "
     "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536";
 
-// A reader's cache is dropped at each commit of the writer, so it is small. The file is not mapped: its pages would count
-// as the server's memory, hundreds of bytes for each license that is read, and save about a microsecond a read.
+// A reader's cache is dropped at each commit of the writer, so it is small. The file is not mapped: its pages would
+// count as the server's memory, hundreds of bytes for each license that is read, and save about a microsecond a read.
 inline constexpr const char* kReaderSettings =
     "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 0";
 

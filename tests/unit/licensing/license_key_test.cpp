@@ -19,6 +19,11 @@ std::string key_of(std::uint64_t seed) {
   return make_license_key(bytes);
 }
 
+std::optional<std::string> normalized(std::string_view text) {
+  const auto key = normalize_license_key(text);
+  return key ? std::optional(std::string(key->view())) : std::nullopt;
+}
+
 TEST(LicenseKey, GeneratedKeysHaveTheFormOfTheContract) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const std::string key = key_of(seed);
@@ -26,7 +31,7 @@ TEST(LicenseKey, GeneratedKeysHaveTheFormOfTheContract) {
     for (char& c : form) c = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? 'X' : c;
     EXPECT_EQ(form, "XXXXXXXX-XXXX-XXXX-XXXX-XXXXXXXXXXXX") << key;
     EXPECT_TRUE(is_generated_license_key(key)) << key;
-    EXPECT_EQ(normalize_license_key(key), key);
+    EXPECT_EQ(normalized(key), key);
     EXPECT_EQ(key.find_first_of("ILOU"), std::string::npos) << key;
   }
 }
@@ -114,7 +119,7 @@ TEST(LicenseKey, NormalisesCaseSpacesAndLookalikes) {
       typed += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
       if (c == '-') typed += "  ";
     }
-    EXPECT_EQ(normalize_license_key(typed + " "), key) << typed;
+    EXPECT_EQ(normalized(typed + " "), key) << typed;
   }
   EXPECT_GT(mapped, 20);
 }
@@ -162,7 +167,7 @@ TEST(LicenseKey, NormalisationTable) {
       {"\xC5\xBFTEST-KEY", {}},                               // long s, whose upper case is S
       {"TEST-KEY\xFF", {}},
   };
-  for (const Row& row : rows) EXPECT_EQ(normalize_license_key(row.text), row.normalized) << row.text;
+  for (const Row& row : rows) EXPECT_EQ(normalized(row.text), row.normalized) << row.text;
 }
 
 TEST(LicenseKey, OnlyTheGeneratedFormIsGenerated) {
