@@ -81,7 +81,7 @@ base::Id random_id() noexcept {
 }
 
 bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
-  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 Secret& Secret::operator=(Secret&& other) noexcept {
@@ -95,7 +95,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 Secret::~Secret() { sodium_memzero(text_.data(), text_.size()); }
 
 bool Secret::equals(std::string_view other) const noexcept {
-  return text_.size() == other.size() && sodium_memcmp(text_.data(), other.data(), other.size()) == 0;
+  return text_.size() == other.size() && CRYPTO_memcmp(text_.data(), other.data(), other.size()) == 0;
 }
 
 base::Digest Prf::operator()(std::string_view bytes) const noexcept {
