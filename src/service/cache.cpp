@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "service/cache_record.h"
+#include "service/compact_index.h"
 #include "service/slab.h"
 
 namespace lictor::service {
@@ -27,8 +28,9 @@ template <class Shard>
 std::uint32_t find_victim(Shard& shard) noexcept {
   while (true) {
     shard.hand = (shard.hand + 1) % shard.records.used();
-    auto& record = shard.records[shard.hand];
-    if (!record.touched) return shard.hand;
+    const std::uint32_t slot = shard.records.slot_of(shard.hand);
+    auto& record = shard.records[slot];
+    if (!record.touched) return slot;
     record.touched = false;
   }
 }
@@ -36,42 +38,60 @@ std::uint32_t find_victim(Shard& shard) noexcept {
 }  // namespace
 
 struct alignas(64) Cache::LicenseShard {
-  explicit LicenseShard(std::size_t capacity = 1) : records(capacity) {}
+  LicenseShard(Memory& memory, std::uint32_t number, std::size_t capacity);
   mutable std::mutex mutex;
   CompactIndex by_id;
-  Slab<LicenseRecord> records;
+  SlabShare<LicenseRecord> records;
   std::uint32_t hand = 0;
   std::uint64_t hits = 0, misses = 0, evictions = 0, dropped_fills = 0;
 };
 
 // From key digests to licenses: `slot` is the shard in the low bits and the record's slot in it above.
 struct alignas(64) Cache::KeyShard {
+  KeyShard(Memory& memory, std::uint32_t number);
   mutable std::mutex mutex;
   CompactIndex by_key;
 };
 
 struct alignas(64) Cache::ActivationShard {
-  explicit ActivationShard(std::size_t capacity = 1) : records(capacity) {}
+  ActivationShard(Memory& memory, std::uint32_t number, std::size_t capacity);
   ~ActivationShard() {
-    for (std::uint32_t slot = 0; slot < records.used(); ++slot) records[slot].free_fingerprint();
+    for (std::uint32_t i = 0; i < records.used(); ++i) records[records.slot_of(i)].free_fingerprint();
   }
   mutable std::mutex mutex;
   CompactIndex by_seat;
-  Slab<ActivationRecord> records;
+  SlabShare<ActivationRecord> records;
   std::uint32_t hand = 0;
   std::uint64_t misses = 0, evictions = 0, dropped_fills = 0;
 };
+
+// What the shards share.
+struct Cache::Memory {
+  Memory(std::size_t license_each, std::size_t activation_each)
+      : licenses(kShards, license_each), activations(kShards, activation_each) {}
+  TableMemory ids{kShards}, keys{kShards}, seats{kShards};
+  Slab<LicenseRecord> licenses;
+  Slab<ActivationRecord> activations;
+};
+
+Cache::LicenseShard::LicenseShard(Memory& memory, std::uint32_t number, std::size_t capacity)
+    : by_id(memory.ids, number), records(memory.licenses, capacity) {}
+Cache::KeyShard::KeyShard(Memory& memory, std::uint32_t number) : by_key(memory.keys, number) {}
+Cache::ActivationShard::ActivationShard(Memory& memory, std::uint32_t number, std::size_t capacity)
+    : by_seat(memory.seats, number), records(memory.activations, capacity) {}
 
 namespace {
 std::uint32_t pack(std::uint32_t shard, std::uint32_t slot) noexcept { return (slot << kShardBits) | shard; }
 }  // namespace
 
 Cache::Cache(const CacheOptions& options, Catalog& catalog, const crypto::Prf::Key& process_key)
-    : catalog_(catalog), prf_(process_key) {
+    : catalog_(catalog),
+      prf_(process_key),
+      memory_(std::make_unique<Memory>(shard_capacity(options.licenses), shard_capacity(options.activations))) {
   for (std::uint32_t i = 0; i < kShards; ++i) {
-    licenses_.push_back(std::make_unique<LicenseShard>(shard_capacity(options.licenses)));
-    keys_.push_back(std::make_unique<KeyShard>());
-    activations_.push_back(std::make_unique<ActivationShard>(shard_capacity(options.activations)));
+    licenses_.push_back(std::make_unique<LicenseShard>(*memory_, i, shard_capacity(options.licenses)));
+    keys_.push_back(std::make_unique<KeyShard>(*memory_, i));
+    activations_.push_back(std::make_unique<ActivationShard>(*memory_, i, shard_capacity(options.activations)));
   }
 }
 Cache::~Cache() = default;
@@ -117,12 +137,12 @@ CachePlace Cache::approach(const store::LicenseRef& ref) const noexcept {
 void Cache::prefetch_seat(CachePlace place) const noexcept {
   if (place.packed_ == kNone) return;
   const std::uint32_t seat = last_seat(place.packed_).load(std::memory_order_relaxed);
-  if (seat != LicenseRecord::kNoSeat) __builtin_prefetch(&activations_[seat % kShards]->records[seat >> kShardBits]);
+  if (seat != LicenseRecord::kNoSeat) __builtin_prefetch(&memory_->activations[seat >> kShardBits]);
 }
 
 // Slabs never move, so that this needs no lock; the rest of the record does.
 std::atomic<std::uint32_t>& Cache::last_seat(std::uint32_t license) const noexcept {
-  return licenses_[license % kShards]->records[license >> kShardBits].last_seat;
+  return memory_->licenses[license >> kShardBits].last_seat;
 }
 
 // A license's record for a key digest; the record is checked again under its own lock.

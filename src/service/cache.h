@@ -21,12 +21,11 @@
 #include "crypto/crypto.h"
 #include "licensing/license.h"
 #include "service/catalog.h"
-#include "service/compact_index.h"
 #include "store/store.h"
 
 namespace lictor::service {
 
-struct CacheOptions {
+struct CacheOptions {  // at most 50 million of each
   std::size_t licenses = 4'000'000;
   std::size_t activations = 4'000'000;
 };
@@ -82,6 +81,7 @@ class Cache {
   CacheCounts counts() const noexcept;
 
  private:
+  struct Memory;
   struct LicenseShard;
   struct ActivationShard;
   struct KeyShard;
@@ -106,6 +106,7 @@ class Cache {
 
   Catalog& catalog_;
   crypto::Prf prf_;
+  const std::unique_ptr<Memory> memory_;
   std::vector<std::unique_ptr<LicenseShard>> licenses_;
   std::vector<std::unique_ptr<KeyShard>> keys_;
   std::vector<std::unique_ptr<ActivationShard>> activations_;

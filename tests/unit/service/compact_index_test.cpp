@@ -2,15 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <random>
 #include <unordered_map>
+#include <vector>
 
 namespace lictor::service {
 namespace {
 
 // Keys live outside, as in the cache's slabs.
 struct Model {
-  CompactIndex index;
+  TableMemory memory{1};
+  CompactIndex index{memory, 0};
   std::unordered_map<std::uint32_t, std::uint64_t> hash_of_slot;
 
   std::uint32_t find(std::uint64_t hash) const {
@@ -62,16 +65,42 @@ TEST(CompactIndex, HomesAtTheEndWrapAround) {
 }
 
 TEST(CompactIndex, Empty) {
-  CompactIndex index;
+  TableMemory memory{1};
+  CompactIndex index{memory, 0};
   EXPECT_EQ(index.find(1, [](std::uint32_t) { return true; }), CompactIndex::kNone);
   EXPECT_EQ(index.size(), 0U);
   EXPECT_EQ(index.bytes(), 0U);
   index.prefetch(1);
 }
 
+// Shards' tables lie side by side; one may be generations ahead of another.
+TEST(CompactIndex, TablesThatShareMemory) {
+  constexpr std::uint32_t kTables = 5, kMost = 60'000;
+  std::mt19937_64 random(7);
+  TableMemory memory{kTables};
+  std::vector<std::unique_ptr<CompactIndex>> indexes;
+  std::vector<std::uint64_t> hashes(kMost);
+  for (auto& hash : hashes) hash = random();
+  for (std::uint32_t table = 0; table < kTables; ++table) {
+    indexes.push_back(std::make_unique<CompactIndex>(memory, table));
+    const std::uint32_t count = kMost / (table + 1);
+    for (std::uint32_t slot = 0; slot < count; ++slot) indexes[table]->insert(hashes[slot], slot * kTables + table);
+  }
+  for (std::uint32_t table = 0; table < kTables; ++table) {
+    const std::uint32_t count = kMost / (table + 1);
+    ASSERT_EQ(indexes[table]->size(), count);
+    for (std::uint32_t slot = 0; slot < kMost; ++slot) {
+      const std::uint32_t wanted = slot * kTables + table;
+      const std::uint32_t found = indexes[table]->find(hashes[slot], [&](std::uint32_t is) { return is == wanted; });
+      ASSERT_EQ(found, slot < count ? wanted : CompactIndex::kNone) << table;
+    }
+  }
+}
+
 TEST(CompactIndex, CostsAFewBytesForEachEntry) {
   std::mt19937_64 random(1);
-  CompactIndex index;
+  TableMemory memory{1};
+  CompactIndex index{memory, 0};
   for (std::uint32_t slot = 0; slot < 100'000; ++slot) index.insert(random(), slot);
   EXPECT_LE(index.bytes(), 100'000 * 8 * 8 / 7 * 3 / 2 + 64);
 }
