@@ -12,7 +12,7 @@ function(lictor_layer name)
 endfunction()
 
 lictor_layer(base LIBS fmt::fmt Threads::Threads spdlog::spdlog prometheus-cpp::core)
-lictor_layer(crypto LAYERS base LIBS OpenSSL::Crypto ${SODIUM_LIBRARY})
+lictor_layer(crypto LAYERS base LIBS OpenSSL::Crypto ${SODIUM_LIBRARY} ${NETTLE_LIBRARY})
 lictor_layer(licensing LAYERS base)
 lictor_layer(http LAYERS base LIBS Boost::headers)
 lictor_layer(config LAYERS base LIBS CLI11::CLI11)

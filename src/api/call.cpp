@@ -40,19 +40,23 @@ void Call::finish(int status, std::string_view content_type, std::string_view ex
   app_.metrics.count_request(exchange_.io_thread(), route, std::chrono::steady_clock::now() - request().received_at);
 }
 
-void Call::succeed(int status, std::string_view data, std::string_view message) {
+std::string& Call::begin_success() {
   thread_local std::string body;
   body.assign(R"({"status":"success","data":)");
-  body += data;
-  body += R"(,"message":")";
-  body += message;
-  body += R"(","request_id":")";
-  body += request_id();
-  body += "\"}";
+  return body;
+}
+
+void Call::end_success(int status, std::string& body, std::string_view message) {
+  body.append(R"(,"message":")").append(message).append(R"(","request_id":")").append(request_id()).append("\"}");
   thread_local std::string headers;
-  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ");
-  headers.append(request_id()).append("\r\n");
+  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ").append(request_id()).append("\r\n");
   finish(status, kJson, headers, body);
+}
+
+void Call::succeed(int status, std::string_view data, std::string_view message) {
+  std::string& body = begin_success();
+  body += data;
+  end_success(status, body, message);
 }
 
 void Call::fail(const Failure& failure) {

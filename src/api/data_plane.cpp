@@ -38,11 +38,10 @@ void log_seat(Call& call, const Answer& answer, std::string_view client_id, std:
                        {"request_id", call.request_id()}});
 }
 
-std::string& fresh_data() {
-  thread_local std::string data;
-  data.clear();
-  data += '{';
-  return data;
+std::string& begin_data() {
+  std::string& body = Call::begin_success();
+  body += '{';
+  return body;
 }
 
 service::Urgency urgency_of(Call& call, const store::LicenseRef& ref, std::string_view client_id) {
@@ -57,10 +56,10 @@ void reply_activate(Call& call, LicenseCall& job) {
   if (answer.denial) return refuse(call, answer, job.client_id);
   const bool granted = answer.seat == licensing::SeatChange::granted;
   if (granted) log_seat(call, answer, job.client_id, "seat.granted", "License activated");
-  std::string& data = fresh_data();
+  std::string& data = begin_data();
   append_license_data(data, answer, job.client_id);
   data += '}';
-  call.succeed(200, data, granted ? "License activated successfully" : "License is activated already");
+  call.end_success(200, data, granted ? "License activated successfully" : "License is activated already");
 }
 
 void reply_deactivate(Call& call, LicenseCall& job) {
@@ -68,35 +67,35 @@ void reply_deactivate(Call& call, LicenseCall& job) {
   if (answer.denial) return refuse(call, answer, job.client_id);
   const bool released = answer.seat == licensing::SeatChange::released;
   if (released) log_seat(call, answer, job.client_id, "seat.released", "License deactivated");
-  std::string& data = fresh_data();
+  std::string& data = begin_data();
   data += "\"license_id\":" + base::json_string(license_text(answer)) + ",\"client_id\":";
   base::append_json_string(data, job.client_id);
   data += released ? ",\"released\":true,\"active_clients\":" : ",\"released\":false,\"active_clients\":";
   base::append_number(data, answer.license.seats_held);
   append_time(data, "server_time", answer.now);
   data += '}';
-  call.succeed(200, data, released ? "License deactivated successfully" : "Client holds no seat");
+  call.end_success(200, data, released ? "License deactivated successfully" : "Client holds no seat");
 }
 
 void reply_usage(Call& call, LicenseCall& job) {
   const Answer& answer = job.answer;
   if (answer.denial) return refuse(call, answer, job.client_id);
-  std::string& data = fresh_data();
+  std::string& data = begin_data();
   data += "\"license_id\":" + base::json_string(license_text(answer)) + ",";
   data += answer.usage;
   data += '}';
-  call.succeed(200, data, "Usage recorded");
+  call.end_success(200, data, "Usage recorded");
 }
 
 void succeed_validate(Call& call, const Answer& answer, std::string_view client_id, std::string_view nonce) {
-  std::string& data = fresh_data();
+  std::string& data = begin_data();
   append_license_data(data, answer, client_id);
   if (!nonce.empty()) {
     data += ",\"nonce\":";
     base::append_json_string(data, nonce);
   }
   data += '}';
-  call.succeed(200, data, "License is valid");
+  call.end_success(200, data, "License is valid");
 }
 
 struct ValidateState {  // of one I/O thread, reused
@@ -239,10 +238,10 @@ void get_license(Call& call, Loaded* loaded) {
   answer.license_id = view.id;
   answer.license = view.license;
   answer.terms = view.terms;
-  std::string& data = fresh_data();
+  std::string& data = begin_data();
   append_license_data(data, answer, {});
   data += '}';
-  call.succeed(200, data, "License found");
+  call.end_success(200, data, "License found");
 }
 
 }  // namespace

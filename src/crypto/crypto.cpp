@@ -1,9 +1,8 @@
 #include "crypto/crypto.h"
 
-#include <openssl/core_names.h>
+#include <nettle/hmac.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <sodium.h>
 
 #include <stdexcept>
@@ -12,9 +11,7 @@
 namespace lictor::crypto {
 namespace {
 
-struct FreeMac {
-  void operator()(EVP_MAC* mac) const noexcept { EVP_MAC_free(mac); }
-  void operator()(EVP_MAC_CTX* context) const noexcept { EVP_MAC_CTX_free(context); }
+struct FreeDigest {
   void operator()(EVP_MD* digest) const noexcept { EVP_MD_free(digest); }
   void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
 };
@@ -25,12 +22,7 @@ void require(bool done, const char* what) {
 
 // Fetched once: a fetch by name for each message costs more than the message.
 const EVP_MD* sha256_algorithm() {
-  static const std::unique_ptr<EVP_MD, FreeMac> algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));
-  return algorithm.get();
-}
-
-EVP_MAC* hmac_algorithm() {
-  static const std::unique_ptr<EVP_MAC, FreeMac> algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  static const std::unique_ptr<EVP_MD, FreeDigest> algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));
   return algorithm.get();
 }
 
@@ -39,11 +31,10 @@ EVP_MAC* hmac_algorithm() {
 void initialize() {
   if (sodium_init() < 0) throw std::runtime_error("libsodium can't be initialised");
   require(sha256_algorithm() != nullptr, "fetching SHA-256");
-  require(hmac_algorithm() != nullptr, "fetching HMAC");
 }
 
 Sha256 sha256(std::string_view bytes) {
-  thread_local const std::unique_ptr<EVP_MD_CTX, FreeMac> context(EVP_MD_CTX_new());
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
   Sha256 digest{};
   require(EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) == 1, "DigestInit");
   require(EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1, "DigestUpdate");
@@ -105,30 +96,24 @@ base::Digest Prf::operator()(std::string_view bytes) const noexcept {
   return digest;
 }
 
+// Nettle's, because its state is a plain struct: OpenSSL allocates and copies three contexts for each message, which
+// costs half as much again as the hashing (docs/decisions/0006-transport-and-hmac.md).
 struct HmacSha256::State {
-  std::unique_ptr<EVP_MAC_CTX, FreeMac> context{EVP_MAC_CTX_new(hmac_algorithm())};
+  hmac_sha256_ctx context{};
+  ~State() { sodium_memzero(&context, sizeof context); }
 };
 
 HmacSha256::HmacSha256(std::string_view key) : state_(std::make_unique<State>()) {
-  char digest_name[] = "SHA256";
-  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
-                                   OSSL_PARAM_construct_end()};
-  // OpenSSL takes a null key for "keep the key"; an empty one must still be a key.
-  const auto* bytes = reinterpret_cast<const unsigned char*>(key.empty() ? "" : key.data());
-  require(EVP_MAC_init(state_->context.get(), bytes, key.size(), parameters) == 1, "MAC_init");
+  hmac_sha256_set_key(&state_->context, key.size(), reinterpret_cast<const std::uint8_t*>(key.data()));
 }
 HmacSha256::HmacSha256(HmacSha256&&) noexcept = default;
 HmacSha256& HmacSha256::operator=(HmacSha256&&) noexcept = default;
 HmacSha256::~HmacSha256() = default;
 
-Sha256 HmacSha256::operator()(std::string_view message) {
-  EVP_MAC_CTX* const context = state_->context.get();
+Sha256 HmacSha256::operator()(std::string_view message) noexcept {
   Sha256 mac{};
-  std::size_t size = mac.size();
-  require(EVP_MAC_init(context, nullptr, 0, nullptr) == 1, "MAC_init");
-  require(EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(message.data()), message.size()) == 1,
-          "MAC_update");
-  require(EVP_MAC_final(context, mac.data(), &size, mac.size()) == 1, "MAC_final");
+  hmac_sha256_update(&state_->context, message.size(), reinterpret_cast<const std::uint8_t*>(message.data()));
+  hmac_sha256_digest(&state_->context, mac.size(), mac.data());  // and is ready for the next message
   return mac;
 }
 

@@ -1,5 +1,5 @@
-// The cryptography Lictor uses, over OpenSSL 3 (digests, HMAC) and libsodium (SipHash, random, constant time). The only
-// place that calls either. All functions are thread-safe unless they say otherwise.
+// The cryptography Lictor uses, over OpenSSL 3 (digests), nettle (HMAC) and libsodium (SipHash, random). The only place
+// that calls them. All functions are thread-safe unless they say otherwise.
 #pragma once
 
 #include <array>
@@ -63,7 +63,7 @@ class HmacSha256 {
   HmacSha256(HmacSha256&&) noexcept;
   HmacSha256& operator=(HmacSha256&&) noexcept;
   ~HmacSha256();
-  Sha256 operator()(std::string_view message);
+  Sha256 operator()(std::string_view message) noexcept;
 
  private:
   struct State;

@@ -82,7 +82,8 @@ void Connection::discard() {
 // Sends what the session has said, then does what its phase asks for.
 void Connection::settle() {
   while (true) {
-    may_stage() ? stage() : flush();
+    stage();
+    if (!may_wait()) thread_.send_staged();
     if (closed_ || !unsent_.empty() || !has_backlog()) break;
     proceed();
   }
@@ -94,18 +95,16 @@ void Connection::settle() {
   if (readable_ && wants_input()) leave_unread();
 }
 
-// Whether the answer may wait until all requests that are here were answered. A peer that sleeps is woken by the first
-// answer it gets, which costs more than the rest of the sending; answers that follow at once find it awake.
-bool Connection::may_stage() const noexcept {
-  return !closed_ && unsent_.empty() && phase() != Phase::finished && !thread_.context_.stopping;
+void Connection::stage() {
+  if (thread_.context_.output.size() == thread_.staged_bytes_) return;
+  ++staged_;
+  thread_.stage(*this);
 }
 
-void Connection::stage() {
-  Buffer& output = thread_.context_.output;
-  if (output.empty()) return;
-  ++staged_;
-  thread_.stage(*this, output.view());
-  output.clear();
+// Whether the answer may wait until the other requests of this round were answered. A peer that sleeps is woken by the
+// first answer it gets, which costs more than the rest of the sending; answers that follow at once find it awake.
+bool Connection::may_wait() const noexcept {
+  return !closed_ && unsent_.empty() && phase() != Phase::finished && !thread_.context_.stopping && !has_backlog();
 }
 
 void Connection::send_staged(std::string_view bytes) {
@@ -116,17 +115,6 @@ void Connection::send_staged(std::string_view bytes) {
     set_deadline(thread_.context_.now + thread_.options_.write_timeout);
   }
   if (closed_) retire();
-}
-
-void Connection::flush() {
-  if (staged_ != 0) thread_.send_staged();  // what was said before goes before
-  Buffer& output = thread_.context_.output;
-  if (output.empty()) return;
-  std::string_view rest = output.view();
-  if (!closed_ && unsent_.empty()) rest.remove_prefix(send(rest));
-  if (!closed_) unsent_.append(rest);
-  output.clear();
-  if (output.capacity() > kKeptOutputBytes) output.release();
 }
 
 // Returns how much the kernel took: less than all only when its buffer is full, and then an event tells when it isn't.
@@ -174,7 +162,7 @@ void Connection::leave_unread() {
 void Connection::deliver(Mail& mail) {
   resume(mail);
   if (closed_) {
-    thread_.context_.output.clear();
+    thread_.drop_unstaged();
     retire();
   } else {
     settle();

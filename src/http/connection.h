@@ -68,12 +68,10 @@ class Connection final : public Session, public Deadlines::Node {
   void discard();
   void on_writable();
   void settle();
-  void flush();
   void stage();
-  bool may_stage() const noexcept;
+  bool may_wait() const noexcept;
   bool wants_input() const noexcept;
   std::size_t send(std::string_view bytes);
-  void keep_unsent(std::string_view bytes);
   void linger();
   void leave_unread();
   void retire();
@@ -121,7 +119,8 @@ class IoThread {
   int milliseconds_to_wait() const noexcept;
   void handle(std::uint32_t events, void* tag);
   bool watch(int descriptor, std::uint32_t events, void* tag) noexcept;
-  void stage(Connection& connection, std::string_view bytes);
+  void stage(Connection& connection);
+  void drop_unstaged() noexcept { context_.output.resize(staged_bytes_); }
   void send_staged();
   void bury();
   void accept();
@@ -140,8 +139,8 @@ class IoThread {
   Descriptor epoll_;
   Descriptor listener_;
   Mailbox::Contents mail_;
-  std::vector<Staged> staged_;  // in the order of their bytes
-  Buffer staged_bytes_;
+  std::vector<Staged> staged_;         // in the order of their bytes in context_.output
+  std::size_t staged_bytes_ = 0;       // of all of them
   std::vector<Connection*> unread_;    // have input that waits for the next round
   std::vector<Connection*> reading_;   // … for this one
   std::vector<Connection*> retiring_;  // closed, and perhaps done

@@ -93,20 +93,21 @@ bool IoThread::watch(int descriptor, std::uint32_t events, void* tag) noexcept {
   return ::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-void IoThread::stage(Connection& connection, std::string_view bytes) {
-  staged_.push_back({&connection, bytes.size()});
-  staged_bytes_.append(bytes);
+void IoThread::stage(Connection& connection) {
+  staged_.push_back({&connection, context_.output.size() - staged_bytes_});
+  staged_bytes_ = context_.output.size();
 }
 
 void IoThread::send_staged() {
-  std::string_view bytes = staged_bytes_.view();
+  std::string_view bytes = context_.output.view();
   for (const Staged& staged : staged_) {
     staged.connection->send_staged(bytes.substr(0, staged.size));
     bytes.remove_prefix(staged.size);
   }
   staged_.clear();
-  staged_bytes_.clear();
-  if (staged_bytes_.capacity() > kKeptOutputBytes) staged_bytes_.release();
+  staged_bytes_ = 0;
+  context_.output.clear();
+  if (context_.output.capacity() > kKeptOutputBytes) context_.output.release();
 }
 
 // At the end of a round, when no event can name them any more.

@@ -27,7 +27,7 @@ struct SessionContext {
   std::shared_ptr<Mailbox> mailbox;
   DateLine date;
   std::chrono::steady_clock::time_point now;  // of the event being handled
-  Buffer output;                              // filled by a call into a session, emptied by the carrier right after it
+  Buffer output;                              // sessions append to it; emptied by the carrier
   std::atomic<std::uint64_t>& protocol_errors;
   bool stopping = false;
 };
