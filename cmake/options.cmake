@@ -2,8 +2,7 @@ add_library(lictor_options INTERFACE)
 target_compile_options(lictor_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # g++ 12 warns of appending to strings: GCC bug 105651
   -fno-omit-frame-pointer -fdiagnostics-color=auto)
-target_compile_definitions(lictor_options INTERFACE LICTOR_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED
-  BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+target_compile_definitions(lictor_options INTERFACE LICTOR_VERSION="${PROJECT_VERSION}")
 target_include_directories(lictor_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 
 if(LICTOR_SANITIZE)

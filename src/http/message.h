@@ -1,4 +1,4 @@
-// The HTTP messages as the rest of the program sees them: plain structs, no Asio, no Beast.
+// The HTTP messages as the rest of the program sees them: plain structs, no sockets, no Beast.
 //
 // A Handler answers an Exchange either at once, by respond(), or later from another thread, by defer() and
 // Deferred::resume(). Exchange and Request live on the I/O thread that owns the connection; views in a Request stay

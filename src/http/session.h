@@ -1,5 +1,5 @@
 // HTTP on one connection, without the connection: bytes received go in, bytes to send come out, deadlines are told to
-// whoever carries them (server.cpp does so with Asio). Everything runs on one I/O thread.
+// whoever carries them (connection.h does so with epoll). Everything runs on one I/O thread.
 #pragma once
 
 #include <atomic>
