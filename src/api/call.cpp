@@ -40,6 +40,12 @@ void Call::finish(int status, std::string_view content_type, std::string_view ex
   app_.metrics.count_request(exchange_.io_thread(), route, std::chrono::steady_clock::now() - request().received_at);
 }
 
+const std::string& Call::usual_headers() const {
+  thread_local std::string headers;
+  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ").append(request_id()).append("\r\n");
+  return headers;
+}
+
 std::string& Call::begin_success() {
   thread_local std::string body;
   body.assign(R"({"status":"success","data":)");
@@ -48,9 +54,7 @@ std::string& Call::begin_success() {
 
 void Call::end_success(int status, std::string& body, std::string_view message) {
   body.append(R"(,"message":")").append(message).append(R"(","request_id":")").append(request_id()).append("\"}");
-  thread_local std::string headers;
-  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ").append(request_id()).append("\r\n");
-  finish(status, kJson, headers, body);
+  finish(status, kJson, usual_headers(), body);
 }
 
 void Call::succeed(int status, std::string_view data, std::string_view message) {
@@ -64,8 +68,7 @@ void Call::fail(const Failure& failure) {
   const bool problem = wants_problem(request());
   std::string body;
   problem ? append_problem(body, failure, request_id()) : append_failure(body, failure, request_id());
-  std::string headers = "Cache-Control: no-store\r\nX-Request-Id: ";
-  headers.append(request_id()).append("\r\n");
+  std::string headers = usual_headers();
   if (failure.retry_after > 0) headers += "Retry-After: " + std::to_string(failure.retry_after) + "\r\n";
   if (!failure.allow.empty()) headers += "Allow: " + failure.allow + "\r\n";
   if (info.status == 401) headers += "WWW-Authenticate: ApiKey realm=\"lictor\"\r\n";
@@ -93,7 +96,7 @@ void Call::fail_internal(std::string_view what) noexcept {
 }
 
 void Call::answer_text(int status, std::string_view content_type, std::string_view text) {
-  finish(status, content_type, "Cache-Control: no-store\r\n", text);
+  finish(status, content_type, usual_headers(), text);
 }
 
 void LicenseCall::submit(Call& call, std::unique_ptr<LicenseCall> job, service::Urgency urgency) {

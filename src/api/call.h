@@ -84,6 +84,7 @@ class Call {
   }
 
  private:
+  const std::string& usual_headers() const;  // valid until the thread's next call
   void fail_internal(std::string_view what) noexcept;
   void finish(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body);
 

@@ -83,7 +83,7 @@ Match find_route(const http::Request& request) {
     if (!matches(route.path, path, id) || &route == &kNoRoute) continue;
     if (route.method == method) return {&route, {}};
     if (match.allow.find(route.method) == std::string::npos)
-      match.allow.append(match.allow.empty() ? "" : ", ").append(route.method);
+      match.allow.append(match.allow.empty() ? "" : ", ").append(route.method == "GET" ? "GET, HEAD" : route.method);
   }
   return match;
 }

@@ -64,8 +64,10 @@ void Connection::read() {
     receive(static_cast<std::size_t>(got));
     return settle();
   }
-  if (got < 0 && errno == EINTR) return settle();
-  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return void(readable_ = false);
+  const int error = got < 0 ? errno : 0;
+  return_input_space();
+  if (error == EINTR) return settle();
+  if (error == EAGAIN || error == EWOULDBLOCK) return void(readable_ = false);
   if (staged_ != 0) thread_.send_staged();  // the peer may have ended its side only
   close();
 }

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <utility>
 
 namespace lictor::http {
 
 namespace {
 
-constexpr std::size_t kInputBytes = 4096;         // what an idle connection keeps
-constexpr std::size_t kKeptInputBytes = 8192;     // a larger buffer is given back after the request
+constexpr std::size_t kInputBytes = 4096;         // what a request needs that is not large
+constexpr std::size_t kKeptInputBytes = 8192;     // a larger buffer is freed after the request
 constexpr std::size_t kOutputPauseBytes = 65536;  // so much unsent: handle no further pipelined request
 
 }  // namespace
@@ -18,6 +19,7 @@ Session::Session(SessionContext& context)
     : context_(context), parser_(context.limits), deadline_(context.now + context.options.header_timeout) {}
 
 std::span<char> Session::input_space() {
+  if (input_.capacity() == 0) std::swap(input_, context_.spare_input);
   if (input_.capacity() == input_.size()) {
     const char* const before = input_.data();
     Buffer grown;
@@ -27,6 +29,15 @@ std::span<char> Session::input_space() {
     input_ = std::move(grown);
   }
   return {input_.data() + input_.size(), input_.capacity() - input_.size()};
+}
+
+void Session::return_input_space() noexcept {
+  if (!input_.empty()) return;
+  if (context_.spare_input.capacity() == 0 && input_.capacity() <= kKeptInputBytes) {
+    std::swap(input_, context_.spare_input);
+  } else {
+    input_.release();
+  }
 }
 
 void Session::receive(std::size_t bytes) {
@@ -182,7 +193,7 @@ void Session::compact() {
   if (phase_ == Phase::body) parser_.moved(input_.data() + begin_, input_.data());
   input_.remove_prefix(begin_);
   begin_ = 0;
-  if (input_.empty() && input_.capacity() > kKeptInputBytes) input_.release();
+  return_input_space();
 }
 
 }  // namespace lictor::http

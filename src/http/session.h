@@ -30,6 +30,7 @@ struct SessionContext {
   Buffer output;                              // sessions append to it; emptied by the carrier
   std::atomic<std::uint64_t>& protocol_errors;
   bool stopping = false;
+  Buffer spare_input{};  // for the next session that has none: most need one for a moment only
 };
 
 class Session : public Exchange {
@@ -50,6 +51,8 @@ class Session : public Exchange {
 
   // Room for input. Never empty in the phases idle, header and body.
   std::span<char> input_space();
+  // Nothing came to be put there.
+  void return_input_space() noexcept;
   // So many bytes were put there. Handles every request that is complete, unless too much output gathers.
   void receive(std::size_t bytes);
   // There may be input left that was not handled; call proceed() when the output is sent.

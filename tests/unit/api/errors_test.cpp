@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
+
+#include "api/routes.h"
 
 namespace lictor::api {
 namespace {
@@ -13,6 +17,45 @@ namespace json = boost::json;
 using licensing::Code;
 
 std::string_view text_of(const json::value& value) { return value.as_string(); }
+
+std::string read_document(const std::string& name) {
+  std::ifstream file(LICTOR_DOCS "/" + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Errors, TheDocumentHasTheCodesOfTheTable) {
+  const std::string document = read_document("http-api.md");
+  std::size_t at = document.find("\n## Codes\n");
+  ASSERT_NE(at, std::string::npos);
+  for (std::size_t i = 0; i < licensing::kCodeCount; ++i) {
+    const auto code = static_cast<Code>(i);
+    const CodeInfo& info = info_of(code);
+    std::string row = "\n| `" + std::string(licensing::wire_name(code)) + "` | " + std::to_string(info.status) + " | ";
+    row.append(info.message).append(" |");
+    const std::size_t found = document.find(row, at);
+    EXPECT_NE(found, std::string::npos) << "docs/http-api.md has not, in this order:" << row;
+    if (found != std::string::npos) at = found;
+  }
+}
+
+TEST(Errors, TheDocumentHasEveryRoute) {
+  const std::string document = read_document("http-api.md");
+  for (const Route& route : route_table()) {
+    const std::string full(route.path);
+    std::string path = full;  // the document leaves the prefix out where a section names it
+    for (const std::string_view prefix : {"/api/v1/admin", "/api/v1"}) {
+      if (path.starts_with(prefix)) {
+        path.erase(0, prefix.size());
+        break;
+      }
+    }
+    const std::string call = std::string(route.method) + " ";
+    EXPECT_TRUE(document.find(call + full) != std::string::npos || document.find(call + path) != std::string::npos)
+        << "docs/http-api.md has not: " << call << full;
+  }
+}
 
 // contract.md, section 3, and the codes that came with the routes.
 TEST(Errors, StatusOfEachCode) {
