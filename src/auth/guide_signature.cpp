@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "base/encoding.h"
+#include "base/text_writer.h"
 
 namespace lictor::auth {
 namespace {
@@ -42,28 +42,24 @@ bool decode(std::string_view signature, crypto::Sha256& out) {
 std::optional<std::string_view> signed_text(std::span<SignedMember> members) {
   if (!std::ranges::is_sorted(members, {}, &SignedMember::name)) std::ranges::sort(members, {}, &SignedMember::name);
   // The texts are looked at in one pass, so the separators come after it.
-  constexpr char kLater = ' ';
-  struct Separator {
-    std::size_t at;
-    char text;
-  };
+  constexpr std::string_view kLater = " ";
   thread_local std::string text;
-  thread_local std::vector<Separator> separators;
   text.clear();
-  separators.clear();
-  for (const SignedMember& member : members) {
-    if (!member.plain) return std::nullopt;
-    if (&member != &members.front()) {
-      separators.push_back({text.size(), '&'});
-      text += kLater;
+  {
+    base::TextWriter out(text, 512);
+    for (const SignedMember& member : members) {
+      if (!member.plain) return std::nullopt;
+      if (&member != &members.front()) out.text(kLater);
+      out.text(member.name).text(kLater).text(member.text);
     }
-    text.append(member.name);
-    separators.push_back({text.size(), '='});
-    text += kLater;
-    text.append(member.text);
   }
   if (shifts_borders(text)) return std::nullopt;
-  for (const Separator& separator : separators) text[separator.at] = separator.text;
+  char* at = text.data();
+  for (const SignedMember& member : members) {
+    if (&member != &members.front()) *at++ = '&';
+    at[member.name.size()] = '=';
+    at += member.name.size() + 1 + member.text.size();
+  }
   return text;
 }
 

@@ -33,6 +33,8 @@ constexpr std::string_view kPlaceholders[] = {
     "123456789",
     "0123456789",
 };
+constexpr std::size_t kLongestPlaceholder =
+    std::ranges::max(kPlaceholders, {}, [](std::string_view text) { return text.size(); }).size();
 
 constexpr ComponentMask machine_mask() {
   ComponentMask mask = 0;
@@ -123,7 +125,7 @@ bool is_placeholder(std::string_view value) noexcept {
   while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   const auto equals = [&](std::string_view placeholder) { return std::ranges::equal(value, placeholder, {}, lower); };
-  if (std::ranges::any_of(kPlaceholders, equals)) return true;
+  if (value.size() <= kLongestPlaceholder && std::ranges::any_of(kPlaceholders, equals)) return true;
   // One digit repeated, with or without separators: 00000000-0000-…, ff:ff:ff:ff:ff:ff, 1111.
   char digit = 0;
   for (const char c : value) {

@@ -107,12 +107,8 @@ base::Digest Cache::seat_key(const base::Id& license, std::string_view client_id
 
 void Cache::prefetch(const store::LicenseRef& ref) const noexcept {
   const std::uint32_t number = shard_of(ref.value);
-  const auto fetch = [&ref](const auto& shard, const CompactIndex& index) {
-    const std::lock_guard lock(shard.mutex);
-    index.prefetch(hash_of(ref.value));
-  };
-  ref.by == store::LicenseRef::By::id ? fetch(*licenses_[number], licenses_[number]->by_id)
-                                      : fetch(*keys_[number], keys_[number]->by_key);
+  ref.by == store::LicenseRef::By::id ? licenses_[number]->by_id.prefetch(hash_of(ref.value))
+                                      : keys_[number]->by_key.prefetch(hash_of(ref.value));
 }
 
 // The first record whose tag fits: nearly always the right one.

@@ -2,6 +2,7 @@
 // slot. Keys live in the slab; the caller tells whether a slot has the key that is meant. Not thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -68,46 +69,49 @@ class CompactIndex {
   CompactIndex(const CompactIndex&) = delete;
   CompactIndex& operator=(const CompactIndex&) = delete;
 
-  // Any 64 bits of the digest; ids and digests are random, so no further mixing is needed.
+  // Any 64 bits of the digest; ids and digests are random, so no further mixing is needed. May be called while another
+  // thread changes the index: a prefetch from a table that is gone does nothing.
   void prefetch(std::uint64_t hash) const noexcept {
-    if (capacity_ != 0) __builtin_prefetch(&places_[home(hash)]);
+    if (capacity() != 0) __builtin_prefetch(places() + home(hash));
   }
 
   template <class IsKey>
   std::uint32_t find(std::uint64_t hash, IsKey&& is_key) const noexcept {
-    if (capacity_ == 0) return kNone;
+    if (capacity() == 0) return kNone;
+    const Place* const all = places();
     const std::uint32_t tag = tag_of(hash);
     for (std::size_t at = home(hash);; at = next(at)) {
-      const Place place = places_[at];
+      const Place place = all[at];
       if (place.number == 0) return kNone;
       if (place.tag == tag && is_key(place.number - 1)) return place.number - 1;
     }
   }
 
   void insert(std::uint64_t hash, std::uint32_t slot) {
-    if ((size_ + 1) * 8 > capacity_ * 7) grow();
+    if ((size_ + 1) * 8 > capacity() * 7) grow();
     put({tag_of(hash), slot + 1}, home(hash));
     ++size_;
   }
 
   // Removes the entry of that slot, which must be there, and closes the gap.
   void erase(std::uint64_t hash, std::uint32_t slot) noexcept {
+    Place* const all = places();
     std::size_t gap = home(hash);
-    while (places_[gap].number != slot + 1) gap = next(gap);
-    for (std::size_t at = next(gap); places_[at].number != 0; at = next(at)) {
+    while (all[gap].number != slot + 1) gap = next(gap);
+    for (std::size_t at = next(gap); all[at].number != 0; at = next(at)) {
       // An entry may move back into the gap unless its home lies behind the gap.
-      const std::size_t from_home = distance(home_of_tag(places_[at].tag), at);
+      const std::size_t from_home = distance(home_of_tag(all[at].tag), at);
       if (from_home >= distance(gap, at)) {
-        places_[gap] = places_[at];
+        all[gap] = all[at];
         gap = at;
       }
     }
-    places_[gap] = {};
+    all[gap] = {};
     --size_;
   }
 
   std::size_t size() const noexcept { return size_; }
-  std::size_t bytes() const noexcept { return capacity_ * sizeof(Place); }
+  std::size_t bytes() const noexcept { return capacity() * sizeof(Place); }
 
  private:
   using Place = TableMemory::Place;
@@ -115,23 +119,29 @@ class CompactIndex {
   static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
   // The home follows from the tag alone, so that growing needs no key; multiply-shift maps it to any table size.
   std::size_t home_of_tag(std::uint32_t tag) const noexcept {
-    return static_cast<std::size_t>((std::uint64_t{tag} * capacity_) >> 32);
+    return static_cast<std::size_t>((std::uint64_t{tag} * capacity()) >> 32);
   }
   std::size_t home(std::uint64_t hash) const noexcept { return home_of_tag(tag_of(hash)); }
-  std::size_t next(std::size_t at) const noexcept { return at + 1 == capacity_ ? 0 : at + 1; }
+  std::size_t next(std::size_t at) const noexcept { return at + 1 == capacity() ? 0 : at + 1; }
   std::size_t distance(std::size_t from, std::size_t to) const noexcept {
-    return to >= from ? to - from : to + capacity_ - from;
+    return to >= from ? to - from : to + capacity() - from;
   }
 
+  Place* places() const noexcept { return places_.load(std::memory_order_relaxed); }
+  std::size_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
+
   void put(Place entry, std::size_t at) noexcept {
-    while (places_[at].number != 0) at = next(at);
-    places_[at] = entry;
+    Place* const all = places();
+    while (all[at].number != 0) at = next(at);
+    all[at] = entry;
   }
 
   void grow() {
-    const unsigned generation = capacity_ == 0 ? 0 : generation_ + 1;
-    Place* const old = std::exchange(places_, memory_.take(generation, table_));
-    const std::size_t old_capacity = std::exchange(capacity_, TableMemory::size_of(generation));
+    const std::size_t old_capacity = capacity();
+    const unsigned generation = old_capacity == 0 ? 0 : generation_ + 1;
+    Place* const old = places();
+    places_.store(memory_.take(generation, table_), std::memory_order_relaxed);
+    capacity_.store(TableMemory::size_of(generation), std::memory_order_relaxed);
     for (std::size_t i = 0; i < old_capacity; ++i) {
       if (old[i].number != 0) put(old[i], home_of_tag(old[i].tag));
     }
@@ -142,8 +152,8 @@ class CompactIndex {
   TableMemory& memory_;
   const std::uint32_t table_;
   unsigned generation_ = 0;
-  Place* places_ = nullptr;
-  std::size_t capacity_ = 0;
+  std::atomic<Place*> places_{nullptr};  // changed under the lock of the index's owner; atomic for prefetch() alone
+  std::atomic<std::size_t> capacity_{0};
   std::size_t size_ = 0;
 };
 

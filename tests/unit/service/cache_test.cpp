@@ -148,6 +148,35 @@ TEST_F(CacheTest, SeatsOfTwoLicensesAreApart) {
 }
 
 // Memory is bounded, what was evicted is forgotten under its key as well, and nothing leaks (AddressSanitizer looks).
+TEST_F(CacheTest, APlaceIsNoMoreThanAHint) {
+  Cache cache({100'000, 100'000}, catalog_, {});
+  std::vector<store::LicenseView> views(1000);
+  for (auto& view : views) {
+    view = make_view();
+    view.activation = seat();
+    fill(cache, view, "client");
+  }
+  const std::string_view client = "client", other = "other";
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const auto& license = views[i].license;
+    const auto& wrong = views[(i + 1) % views.size()].license;
+    for (const auto& asked :
+         {by_key(wrong.key_digest), by_id(wrong.id), by_key(license.key_digest), by_id(license.id)}) {
+      const CachePlace place = cache.approach(asked);
+      cache.prefetch_seat(place);
+      CachedView out;
+      ASSERT_TRUE(cache.find(by_key(license.key_digest), &client, kNow, out, place));
+      EXPECT_EQ(out.id, license.id);
+      EXPECT_EQ(out.activation.client, views[i].activation->client);
+      ASSERT_TRUE(cache.find(by_id(license.id), &client, kNow, out, place));
+      EXPECT_EQ(out.activation.client, views[i].activation->client);
+      EXPECT_FALSE(cache.find(by_id(license.id), &other, kNow, out, place));
+    }
+    CachedView out;
+    EXPECT_FALSE(cache.find(by_id(crypto::random_id()), nullptr, kNow, out, cache.approach(by_id(license.id))));
+  }
+}
+
 TEST_F(CacheTest, TheBoundIsKept) {
   std::vector<store::LicenseView> views;
   for (int i = 0; i < 2000; ++i) {
@@ -239,10 +268,13 @@ TEST_F(CacheConcurrent, NobodySeesThePast) {
         const std::uint32_t least = published[i];
         CachedView out;
         const auto ref = number % 2 == 0 ? by_id(views[i].license.id) : by_key(views[i].license.key_digest);
-        if (cache.find(ref, nullptr, kNow, out)) {
+        cache.prefetch(ref);
+        const CachePlace place = cache.approach(ref);
+        cache.prefetch_seat(place);
+        if (cache.find(ref, nullptr, kNow, out, place)) {
           EXPECT_EQ(out.id, views[i].license.id);
           EXPECT_GE(out.license.seats_held, least);
-          if (cache.find(ref, &client, kNow, out)) {
+          if (cache.find(ref, &client, kNow, out, place)) {
             EXPECT_GE(out.activation.activated_at, least);
           }
           continue;
