@@ -60,7 +60,7 @@ constexpr Phrase kPhrases[] = {
 
 bool equal_names(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;
-  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;  // nearly always, when it is true
+  if (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0) return true;  // nearly always, when it is true
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (lower(a[i]) != lower(b[i])) return false;
   }

@@ -241,6 +241,7 @@ Progress RequestParser::parse_header(std::string_view data) {
 
 void RequestParser::start_head() noexcept {
   headers_.clear();
+  host_ = {};
   has_host_ = has_content_length_ = chunked_ = expects_continue_ = false;
 }
 
