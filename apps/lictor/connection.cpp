@@ -144,7 +144,7 @@ Connection find_connection(const std::string& url, const std::string& data) {
     set_url(connection, url_variable, "LICTOR_URL");
   } else if (!connection.data.empty() && !is_locked(connection.data / "lictord.url")) {
     throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(connection.data.string())),
-                       "start it with lictord --data, or name the server with --url or LICTOR_URL");
+                       "start it with lictord --data DIR, or name the server with --url or LICTOR_URL");
   } else if (url_file && !url_file->empty()) {
     set_url(connection, *url_file, printable((connection.data / "lictord.url").string()));
   } else {

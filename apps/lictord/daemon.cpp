@@ -271,13 +271,17 @@ void Daemon::print_banner() const {
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
   text += fmt::format("  database   sqlite:{}\n", shown(parts_->options.database.sqlite_path));
-  text += fmt::format("  admin key  {} (mode 0600{})\n", shown(parts_->data / kAdminKeyFile),
-                      parts_->first_start ? ", written just now" : "");
+  const auto describe_key = [](const fs::path& path, std::string_view what) {
+    std::error_code error;
+    return fs::exists(path, error) ? fmt::format("{} (mode 0600{})", shown(path), what)
+                                   : fmt::format("{} is not there: use a key made elsewhere", shown(path));
+  };
+  text += fmt::format("  admin key  {}\n",
+                      describe_key(parts_->data / kAdminKeyFile, parts_->first_start ? ", written just now" : ""));
   if (parts_->demo) {
     const std::string client_key = shown(parts_->data / kDemoClientKeyFile);
-    text +=
-        fmt::format("  demo key   {} (mode 0600, for clients)\n\nA license of product 'demo': {}\n\nActivate it:\n\n",
-                    client_key, parts_->demo->license_key);
+    text += fmt::format("  demo key   {}\n\nA license of product 'demo': {}\n\nActivate it:\n\n",
+                        describe_key(parts_->data / kDemoClientKeyFile, ", for clients"), parts_->demo->license_key);
     text += fmt::format(
         "  curl -X POST {}/api/v1/licenses/activate -H \"X-API-Key: $(cat {})\" -H \"Content-Type: application/json\" "
         "-d "

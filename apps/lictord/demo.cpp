@@ -111,6 +111,7 @@ std::string find_license_key(store::Reader& reader, store::Row product, base::Un
   store::LicenseFilter filter;
   filter.product = product;
   filter.holder = kDemoHolder;
+  filter.status = licensing::LicenseStatus::active;
   const auto licenses = reader.licenses(filter, 0, 1, now);
   return licenses.empty() ? std::string() : licenses.front().key;
 }

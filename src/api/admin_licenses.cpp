@@ -149,11 +149,12 @@ std::optional<RequestFault> read_filter(const App& app, const Query& query, stor
   return std::nullopt;
 }
 
-void show(Call& call, const store::LicenseRef& ref, Code missing = Code::not_found) {
-  ReadCall::submit(call, [&app = call.app(), ref, missing](store::Reader& reader) -> ReadCall::Reply {
-    return [details = reader.license_details(ref, app.clock.now()), missing](Call& again) {
+void show(Call& call, const store::LicenseRef& ref, Code missing = Code::not_found,
+          std::string_view message = "License found") {
+  ReadCall::submit(call, [&app = call.app(), ref, missing, message](store::Reader& reader) -> ReadCall::Reply {
+    return [details = reader.license_details(ref, app.clock.now()), missing, message](Call& again) {
       if (!details) return again.fail(missing);
-      again.succeed(200, view_license(again.app(), *details, again.app().clock.now()), "License found");
+      again.succeed(200, view_license(again.app(), *details, again.app().clock.now()), message);
     };
   });
 }
@@ -167,7 +168,11 @@ void reply_status(Call& call, LicenseCall& job) {
                       {{"license_id", base::format_id(base::kLicensePrefix, job.answer.license_id)},
                        {"endpoint", call.route().endpoint},
                        {"request_id", call.request_id()}});
-  show(call, job.ref);
+  const std::string_view path = call.route().path;
+  const std::string_view message = path.ends_with("/suspend")  ? "License suspended"
+                                   : path.ends_with("/resume") ? "License resumed"
+                                                               : "License revoked";
+  show(call, job.ref, Code::not_found, message);
 }
 
 void change_status(Call& call, licensing::StatusCommand command) {

@@ -144,6 +144,9 @@ Failure describe(const Denial& denial) {
   if (denial.code == Code::feature_not_licensed) {
     failure.message = "License does not include the feature '" + std::string(denial.feature) + "'";
   }
+  if (denial.code == Code::hardware_mismatch && denial.hardware.fingerprint_missing) {
+    failure.message = "License is bound to hardware: send hardware_fingerprint";
+  }
   if (denial.code == Code::unavailable || denial.code == Code::overloaded) failure.retry_after = 1;
   return failure;
 }

@@ -130,7 +130,7 @@ base::Problem describe_fault(const JsonEvents& events, const boost::json::error_
     case Fault::not_an_object:
       return {"", "the body must be a JSON object"};
     case Fault::duplicate:
-      return {name, "the member is there twice"};
+      return {name, "is there twice"};
     case Fault::too_many:
       return {name, "too many members, or a name that is too long"};
     case Fault::too_deep:
@@ -140,7 +140,7 @@ base::Problem describe_fault(const JsonEvents& events, const boost::json::error_
   }
   if (error == boost::json::error::too_deep)
     return {"", "the body is nested too deeply; allowed: " + std::to_string(JsonBody::kMaxDepth) + " levels"};
-  return {"", "the body is no valid JSON: " + error.message()};
+  return {"", "the body is not valid JSON: " + error.message()};
 }
 
 }  // namespace

@@ -64,10 +64,9 @@ base::Result<json::object> parse_document(std::string_view text) {
   json::basic_parser<DuplicateFinder> finder(options);
   json::error_code error;
   const std::size_t used = finder.write_some(false, text.data(), text.size(), error);
-  if (!finder.handler().duplicate.empty())
-    return base::Problem{finder.handler().duplicate, "the member is there twice"};
+  if (!finder.handler().duplicate.empty()) return base::Problem{finder.handler().duplicate, "is there twice"};
   if (!error && used < text.size()) error = json::error::extra_data;
-  if (error) return base::Problem{"", "the body is no valid JSON: " + error.message()};
+  if (error) return base::Problem{"", "the body is not valid JSON: " + error.message()};
   json::value value = json::parse(json::string_view(text.data(), text.size()), {}, options);
   if (!value.is_object()) return base::Problem{"", "the body must be a JSON object"};
   return std::move(value.get_object());

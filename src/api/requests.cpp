@@ -106,7 +106,8 @@ void read_basics(BodyReader& reader, RequestBasics& out, bool may_name_id) {
   out.license_key = reader.raw_text(JsonName::license_key);
   if (!may_name_id) return reader.require(JsonName::license_key, out.license_key.has_value());
   out.license_id = reader.raw_text(JsonName::license_id);
-  if (out.license_key && out.license_id) reader.fault(JsonName::license_id, "give license_id or license_key, not both");
+  if (out.license_key && out.license_id)
+    reader.fault(JsonName::license_id, "and license_key are both there: give one of them");
   if (!out.license_key && !out.license_id)
     reader.fault(JsonName::license_id, "is missing: give license_id or license_key");
 }

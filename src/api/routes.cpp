@@ -78,9 +78,13 @@ Match find_route(const http::Request& request) {
   const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : request.method;
   Match match;
   std::string_view id;
-  // A literal path goes before a pattern, as the table has it; one that has the method goes before one that has not.
+  bool is_literal = false;
+  // A literal path goes before a pattern, as the table has it, whatever the method; of the routes of one path the one
+  // that has the method.
   for (const Route& route : kRoutes) {
     if (!matches(route.path, path, id) || &route == &kNoRoute) continue;
+    if (route.path != path && is_literal) break;
+    is_literal = route.path == path;
     if (route.method == method) return {&route, {}};
     if (match.allow.find(route.method) == std::string::npos)
       match.allow.append(match.allow.empty() ? "" : ", ").append(route.method == "GET" ? "GET, HEAD" : route.method);
