@@ -209,7 +209,7 @@ void RequestParser::reset() noexcept {
   if (chunks_) chunks_.reset();
   request_ = {};
   seen_bytes_ = header_bytes_ = body_bytes_ = 0;
-  has_host_ = has_content_length_ = chunked_ = expects_continue_ = false;
+  start_head();
 }
 
 void RequestParser::release() noexcept {

@@ -1,8 +1,6 @@
 // The head of a usual request, read without Beast in one pass. What it takes, Beast would take with the same result
 // (tests/http/test_plain_head.cpp compares them); everything else it leaves to Beast.
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "http/parser.h"
 #include "http/parser_rules.h"
@@ -12,14 +10,7 @@ namespace lictor::http {
 namespace {
 
 // RFC 9110, section 5.6.2: tchar.
-constexpr std::array<bool, 256> make_token_chars() {
-  std::array<bool, 256> chars{};
-  for (unsigned char c = 'a'; c <= 'z'; ++c) chars[c] = chars[c - 'a' + 'A'] = true;
-  for (unsigned char c = '0'; c <= '9'; ++c) chars[c] = true;
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) chars[static_cast<unsigned char>(c)] = true;
-  return chars;
-}
-constexpr auto kTokenChars = make_token_chars();
+constexpr auto kTokenChars = alphanumeric_and("!#$%&'*+-.^_`|~");
 
 bool is_token_char(char c) noexcept { return kTokenChars[static_cast<unsigned char>(c)]; }
 
