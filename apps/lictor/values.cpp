@@ -228,6 +228,12 @@ Result<Member> parse_assignment(std::string_view text) {
 
 json::value to_json(const Limit& limit) { return limit ? json::value(*limit) : json::value(nullptr); }
 
+std::int64_t required_time(std::string_view flag, std::string_view text, base::UnixSeconds now) {
+  const Limit time = required_value(flag, text, parse_time(text, now));
+  if (!time) refuse_value(flag, text, {{}, "a time"});
+  return *time;
+}
+
 void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem) {
   throw CommandError(ExitCode::usage,
                      fmt::format("{} {}: not allowed; give {}", flag, printable(text), problem.message));

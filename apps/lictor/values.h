@@ -38,6 +38,8 @@ boost::json::value to_json(const Limit& limit);
 
 // The value, or CommandError (wrong usage) that names the flag, the text and what is allowed.
 [[noreturn]] void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem);
+// A time that is not `never`.
+std::int64_t required_time(std::string_view flag, std::string_view text, base::UnixSeconds now);
 template <class T>
 T required_value(std::string_view flag, std::string_view text, base::Result<T> parsed) {
   if (!parsed) refuse_value(flag, text, parsed.problem());
