@@ -172,7 +172,10 @@ Daemon::Parts::Parts(const config::Options& given)
           [this] { return server.connections(); },
           [this] { return stopping.load(); }},
       server(server_options(),
-             {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error, {}}) {
+             {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error,
+              [this](const http::Request& request, unsigned io_thread) {
+                return api::body_limit(app, request, io_thread, options.server.max_body_bytes);
+              }}) {
   const auto reader = store->open_reader();
   catalog.load(*reader);
   api_keys.load(*reader);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/admin.h"
+#include "api/admin_fields.h"
 #include "api/data_plane.h"
 #include "api/operation.h"
 
@@ -24,25 +25,86 @@ constexpr Route kRoutes[] = {
     {"GET", "/health", Scope::none, handle_health, "/health"},
     {"GET", "/ready", Scope::none, handle_ready, "/ready"},
     {"GET", "/metrics", Scope::none, handle_metrics, "/metrics"},
-    {"POST", "/api/v1/admin/licenses", Scope::admin_write, handle_create_licenses, "/admin/licenses"},
-    {"GET", "/api/v1/admin/licenses", Scope::admin_read, handle_list_licenses, "/admin/licenses"},
-    {"POST", "/api/v1/admin/licenses/lookup", Scope::admin_read, handle_lookup_license, "/admin/licenses/lookup"},
-    {"GET", "/api/v1/admin/licenses/{id}", Scope::admin_read, handle_show_license, "/admin/licenses/{id}"},
+    {"POST", "/api/v1/admin/products", Scope::admin_write, handle_create_product, "/admin/products", false,
+     fields::kCreateProduct, "Creates a product.", "*product*"},
+    {"GET", "/api/v1/admin/products", Scope::admin_read, handle_list_products, "/admin/products", false, {},
+     "All products, by name.", "`products`: array of *product*"},
+    {"GET", "/api/v1/admin/products/{id}", Scope::admin_read, handle_show_product, "/admin/products/{id}", false, {},
+     "A product, by its name or id.", "*product*"},
+    {"PATCH", "/api/v1/admin/products/{id}", Scope::admin_write, handle_change_product, "/admin/products/{id}", false,
+     fields::kChangeProduct, "Changes what is given; at once for all its licenses.", "*product*"},
+    {"DELETE", "/api/v1/admin/products/{id}", Scope::admin_write, handle_delete_product, "/admin/products/{id}", false, {},
+     "Deletes a product that has no policies and no API keys (else `IN_USE`).", "`id`, `deleted`"},
+    {"POST", "/api/v1/admin/policies", Scope::admin_write, handle_create_policy, "/admin/policies", false,
+     fields::kCreatePolicy, "Creates a policy of a product.", "*policy*"},
+    {"GET", "/api/v1/admin/policies", Scope::admin_read, handle_list_policies, "/admin/policies", false,
+     fields::kListPolicies, "Policies, by product and name.", "`policies`: array of *policy*"},
+    {"GET", "/api/v1/admin/policies/{id}", Scope::admin_read, handle_show_policy, "/admin/policies/{id}", false, {},
+     "A policy.", "*policy*"},
+    {"PATCH", "/api/v1/admin/policies/{id}", Scope::admin_write, handle_change_policy, "/admin/policies/{id}", false,
+     fields::kChangePolicy, "Changes its terms; at once for all its licenses.", "*policy*"},
+    {"DELETE", "/api/v1/admin/policies/{id}", Scope::admin_write, handle_delete_policy, "/admin/policies/{id}", false, {},
+     "Deletes a policy that has no licenses (else `IN_USE`).", "`id`, `deleted`"},
+    {"POST", "/api/v1/admin/licenses", Scope::admin_write, handle_create_licenses, "/admin/licenses", false,
+     fields::kCreateLicenses, "Issues licenses, all in one transaction.", "`licenses`: array of *license*"},
+    {"GET", "/api/v1/admin/licenses", Scope::admin_read, handle_list_licenses, "/admin/licenses", false,
+     fields::kListLicenses, "Licenses, filtered and sorted.", "`licenses`: array of *license*, `next_cursor`"},
+    {"POST", "/api/v1/admin/licenses/lookup", Scope::admin_read, handle_lookup_license, "/admin/licenses/lookup", false,
+     fields::kLookup, "Finds a license by its key.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/import", Scope::admin_write, handle_import, "/admin/licenses/import", false,
+     fields::kImport, "Imports licenses; bodies up to 8 MiB. All or nothing (`ROWS_REJECTED`), unless `partial`.",
+     "`dry_run`, `created`, `updated`, `unchanged`, `skipped`, `failed`, `rows`: array of *row result*", 8 * 1024 * 1024},
+    {"GET", "/api/v1/admin/licenses/export", Scope::admin_read, handle_export, "/admin/licenses/export", false,
+     fields::kExport, "Licenses as import takes them, oldest first.", "`licenses`: array of *import row*, `next_cursor`"},
+    {"GET", "/api/v1/admin/licenses/{id}", Scope::admin_read, handle_show_license, "/admin/licenses/{id}", false, {},
+     "A license.", "*license*"},
+    {"PATCH", "/api/v1/admin/licenses/{id}", Scope::admin_write, handle_change_license, "/admin/licenses/{id}", false,
+     fields::kChangeLicense, "Changes what is given. Seats that are held stay held, also when fewer are allowed now.",
+     "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/renew", Scope::admin_write, handle_renew, "/admin/licenses/{id}/renew", false,
+     fields::kRenew, "One more term.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/extend", Scope::admin_write, handle_extend, "/admin/licenses/{id}/extend", false,
+     fields::kExtend, "Moves the expiry, counted from the present one.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/suspend", Scope::admin_write, handle_suspend, "/admin/licenses/{id}/suspend",
+     false, fields::kReasonOnly, "Refuses the license until it is resumed.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/resume", Scope::admin_write, handle_resume, "/admin/licenses/{id}/resume", false,
+     fields::kReasonOnly, "Ends a suspension.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/revoke", Scope::admin_write, handle_revoke, "/admin/licenses/{id}/revoke", false,
+     fields::kReasonOnly, "Refuses the license for good.", "*license*"},
+    {"POST", "/api/v1/admin/licenses/{id}/transfer", Scope::admin_write, handle_transfer,
+     "/admin/licenses/{id}/transfer", false, fields::kTransfer,
+     "Gives the license to another holder and frees its seats.", "*license*"},
     {"GET", "/api/v1/admin/licenses/{id}/clients", Scope::admin_read, handle_list_clients,
-     "/admin/licenses/{id}/clients"},
-    {"POST", "/api/v1/admin/licenses/{id}/suspend", Scope::admin_write, handle_suspend, "/admin/licenses/{id}/suspend"},
-    {"POST", "/api/v1/admin/licenses/{id}/resume", Scope::admin_write, handle_resume, "/admin/licenses/{id}/resume"},
-    {"POST", "/api/v1/admin/licenses/{id}/revoke", Scope::admin_write, handle_revoke, "/admin/licenses/{id}/revoke"},
-    {"POST", "/api/v1/admin/products", Scope::admin_write, handle_create_product, "/admin/products"},
-    {"GET", "/api/v1/admin/products", Scope::admin_read, handle_list_products, "/admin/products"},
-    {"POST", "/api/v1/admin/policies", Scope::admin_write, handle_create_policy, "/admin/policies"},
-    {"GET", "/api/v1/admin/policies", Scope::admin_read, handle_list_policies, "/admin/policies"},
-    {"POST", "/api/v1/admin/api-keys", Scope::admin_write, handle_create_api_key, "/admin/api-keys"},
-    {"GET", "/api/v1/admin/api-keys", Scope::admin_read, handle_list_api_keys, "/admin/api-keys"},
+     "/admin/licenses/{id}/clients", false, fields::kListClients, "The clients of a license, by `client_id`.",
+     "`clients`: array of *client*, `next_cursor`"},
+    {"GET", "/api/v1/admin/clients/{id}", Scope::admin_read, handle_show_client, "/admin/clients/{id}", false, {},
+     "A client, by its server id `cli_…`.", "*client*"},
+    {"POST", "/api/v1/admin/clients/{id}/deactivate", Scope::admin_write, handle_deactivate_client,
+     "/admin/clients/{id}/deactivate", false, fields::kReasonOnly, "Frees its seat.", "*client*"},
+    {"POST", "/api/v1/admin/clients/{id}/block", Scope::admin_write, handle_block_client, "/admin/clients/{id}/block",
+     false, fields::kReasonOnly, "Frees its seat and refuses it from now on (`CLIENT_BLOCKED`).", "*client*"},
+    {"POST", "/api/v1/admin/clients/{id}/unblock", Scope::admin_write, handle_unblock_client,
+     "/admin/clients/{id}/unblock", false, fields::kReasonOnly, "Lets it activate again.", "*client*"},
+    {"DELETE", "/api/v1/admin/clients/{id}", Scope::admin_write, handle_forget_client, "/admin/clients/{id}", false, {},
+     "Frees its seat and forgets it; a block is forgotten too.", "*client* as it was"},
+    {"GET", "/api/v1/admin/seats", Scope::admin_read, handle_seats, "/admin/seats", false, fields::kSeats,
+     "Licenses with their seats and who holds them.", "`licenses`: array of *seats*, `next_cursor`"},
+    {"POST", "/api/v1/admin/api-keys", Scope::admin_write, handle_create_api_key, "/admin/api-keys", false,
+     fields::kCreateApiKey, "Makes an API key.", "*API key*, and this once only `api_key` (the secret `lk_live_…`)"},
+    {"GET", "/api/v1/admin/api-keys", Scope::admin_read, handle_list_api_keys, "/admin/api-keys", false, {},
+     "All API keys.", "`api_keys`: array of *API key*"},
+    {"GET", "/api/v1/admin/api-keys/{id}", Scope::admin_read, handle_show_api_key, "/admin/api-keys/{id}", false, {},
+     "An API key.", "*API key*"},
+    {"PATCH", "/api/v1/admin/api-keys/{id}", Scope::admin_write, handle_change_api_key, "/admin/api-keys/{id}", false,
+     fields::kChangeApiKey, "Changes what is given.", "*API key*"},
     {"POST", "/api/v1/admin/api-keys/{id}/revoke", Scope::admin_write, handle_revoke_api_key,
-     "/admin/api-keys/{id}/revoke"},
-    {"GET", "/api/v1/admin/events", Scope::admin_read, handle_list_events, "/admin/events"},
-    {"GET", "/api/v1/admin/status", Scope::admin_read, handle_status, "/admin/status"},
+     "/admin/api-keys/{id}/revoke", false, {}, "Refuses the key from now on.", "*API key*"},
+    {"GET", "/api/v1/admin/events", Scope::admin_read, handle_list_events, "/admin/events", false, fields::kListEvents,
+     "The audit log.", "`events`: array of *event*, `next_cursor`, `head` {`sequence`, `hash`}"},
+    {"GET", "/api/v1/admin/status", Scope::admin_read, handle_status, "/admin/status", false, {},
+     "How the server is doing.",
+     "`version`, `uptime_seconds`, `database`, `server_time`, `licenses`, `active_licenses`, `seats_held`, `events`, "
+     "`cached_licenses`, `cached_activations`, `write_queue`, `connections`"},
     // What matches nothing; kept last, so that it has a number for the metrics.
     {"", "", Scope::none, nullptr, "other"},
 };
@@ -142,11 +204,24 @@ bool authenticate(Call& call) {
   }
   call.caller = call.app().api_keys.find(call.io_thread(), key, call.app().clock.now());
   if (call.caller == nullptr) return call.fail(Code::unauthenticated), false;
+  if (call.caller->addresses != nullptr && !call.caller->addresses->allows(call.request().peer)) {
+    return call.fail(Failure{Code::forbidden, "The API key may not be used from this address", {}, 0, {}}), false;
+  }
   if (!auth::grants(call.caller->scopes, route.scope)) return call.fail(Code::forbidden), false;
   // Administration is of the whole server: a key that is limited to one product must not see or change the others.
   const bool administers = route.scope == Scope::admin_read || route.scope == Scope::admin_write;
   if (administers && call.caller->product != 0) return call.fail(Code::forbidden), false;
   return true;
+}
+
+std::size_t body_limit(App& app, const http::Request& request, unsigned io_thread, std::size_t standard) {
+  const Route& route = *find_route(request).route;
+  if (route.max_body_bytes <= standard) return standard;
+  const auth::Caller* caller =
+      app.api_keys.find(io_thread, request.header("X-API-Key"), app.clock.now());
+  const bool may = caller != nullptr && auth::grants(caller->scopes, route.scope) && caller->product == 0 &&
+                   (caller->addresses == nullptr || caller->addresses->allows(request.peer));
+  return may ? route.max_body_bytes : standard;
 }
 
 // The order of a request's way: route, (address lists and rate limits will stand here), identity and scope, handler.

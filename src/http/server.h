@@ -18,7 +18,7 @@ struct ServerOptions {
   unsigned io_threads = 1;
   std::size_t max_connections = 20'000;
   std::size_t max_header_bytes = 16 * 1024;  // request line and headers together
-  std::size_t max_body_bytes = 64 * 1024;    // default; see Server's body_limit argument
+  std::size_t max_body_bytes = 64 * 1024;    // see ServerHooks::body_limit
   std::chrono::milliseconds header_timeout{
       10'000};  // from the first byte of a request (or the connection) to the end of its headers
   std::chrono::milliseconds body_timeout{20'000};
@@ -30,8 +30,9 @@ struct ServerHooks {
   Handler handle;
   // Renders the body of the answer to a request that is not acceptable HTTP, as application/json.
   std::function<std::string(ProtocolError, std::string_view message)> render_error;
-  // The body limit for a route; called when the headers are complete. Empty: max_body_bytes for all.
-  std::function<std::size_t(std::string_view method, std::string_view path)> body_limit;
+  // The bound for a request whose Content-Length is above max_body_bytes; called on its I/O thread when the headers are
+  // complete. Empty: max_body_bytes for all.
+  std::function<std::size_t(const Request& request, unsigned io_thread)> body_limit;
 };
 
 struct ConnectionCounts {

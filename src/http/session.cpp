@@ -86,8 +86,9 @@ bool Session::read_header() {
   request.received_at = context_.now;
   keep_alive_ = parser_.keep_alive();
   head_request_ = request.method == "HEAD";
-  body_limit_ = context_.hooks.body_limit ? context_.hooks.body_limit(request.method, request.path)
-                                          : context_.options.max_body_bytes;
+  body_limit_ = context_.options.max_body_bytes;
+  if (parser_.content_length() > body_limit_ && context_.hooks.body_limit)
+    body_limit_ = context_.hooks.body_limit(request, context_.io_thread);
   phase_ = Phase::body;
   return true;
 }

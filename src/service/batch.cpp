@@ -62,6 +62,18 @@ Code unknown_license(const Access& access) noexcept {
   return access.license_key_only ? Code::unauthenticated : Code::license_key_invalid;
 }
 
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, base::UnixSeconds now) {
+  store::Event event;
+  event.at = now;
+  event.actor = "system";
+  event.action = "seat.released";
+  event.subject = base::format_id(base::kLicensePrefix, license);
+  event.client = ended.client_id;
+  event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
+                 "\",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
+  return event;
+}
+
 void Batch::run(store::Tx& tx, std::span<LicenseJob* const> jobs) {
   clear();
   lock(tx, jobs);
@@ -125,15 +137,7 @@ void Batch::reclaim(store::Tx& tx) {
     License& license = licenses_[license_index_.at(ended.license)];
     license.row.state.seats_held -= license.row.state.seats_held > 0 ? 1 : 0;
     ended_.emplace_back(license_index_.at(ended.license), ended.client_id);
-    store::Event event;
-    event.at = now_;
-    event.actor = "system";
-    event.action = "seat.released";
-    event.subject = base::format_id(base::kLicensePrefix, license.row.id);
-    event.client = ended.client_id;
-    event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
-                   "\",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
-    changes_.events.push_back(std::move(event));
+    changes_.events.push_back(lease_ended_event(license.row.id, ended, now_));
   }
   for (const store::Row row : due) {
     License& license = licenses_[license_index_.at(row)];

@@ -17,6 +17,9 @@
 
 namespace lictor::service {
 
+// The event of a lease that ended by itself.
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, base::UnixSeconds now);
+
 class Batch {
  public:
   Batch(Catalog& catalog, const base::Clock& clock) : catalog_(catalog), clock_(clock) {}

@@ -49,6 +49,7 @@ struct Answer {
 struct Job {
   enum class End : std::uint8_t {
     committed,
+    refused,      // by the job itself; nothing was recorded
     unavailable,  // nothing was recorded
   };
   virtual ~Job() = default;
@@ -94,8 +95,9 @@ struct LicenseJob : Job {
 // A transaction of its own, for administration.
 struct AdminJob : Job {
   std::string actor, request_id;
-  // Runs in the transaction; events it appends are stored with it. May run again after a retry.
-  std::function<void(store::Tx&, base::UnixSeconds now, std::vector<store::Event>& events)> work;
+  // Runs in the transaction; events it appends are stored with it. False: nothing shall be recorded. May run again
+  // after a retry.
+  std::function<bool(store::Tx&, base::UnixSeconds now, std::vector<store::Event>& events)> work;
   // After the commit and before finish(): caches and catalogues learn of the change. May be empty.
   std::function<void()> committed;
   std::optional<store::StoreError::Kind> error;  // of the transaction, with End::unavailable

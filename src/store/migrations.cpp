@@ -20,6 +20,7 @@ void make_digest_key(Connection& connection) {
 
 constexpr std::array kMigrations{
     Migration{1, "licenses, activations, usage, events", kSchema1, make_digest_key},
+    Migration{2, "search, idempotency keys, addresses of API keys", kSchema2, nullptr},
 };
 
 std::int64_t version_of(Connection& connection) {

@@ -25,6 +25,8 @@ Explanation explain(int code, int system_error) {
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
       return {Kind::unique_violation, "a value that must be unique exists already"};
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+      return {Kind::in_use, "other records refer to it"};
     default:
       break;
   }

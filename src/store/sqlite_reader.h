@@ -17,14 +17,15 @@ class SqliteReader final : public Reader {
   std::optional<ClientView> client(const Id& client) override;
   std::optional<ClientView> client(const Id& license, std::string_view client_id) override;
   std::optional<LicenseDetails> license_details(const LicenseRef& ref, UnixSeconds now) override;
-  std::vector<LicenseDetails> licenses(const LicenseFilter& filter, Row before, std::size_t limit,
-                                       UnixSeconds now) override;
+  LicensePage licenses(const LicenseFilter& filter, LicenseOrder order, const std::optional<Position>& after,
+                       std::size_t limit, UnixSeconds now) override;
+  HeldSeats held_seats(Row license, std::size_t limit, UnixSeconds now) override;
   std::vector<ClientView> clients(Row license, std::string_view after_client_id, std::size_t limit) override;
   std::vector<Product> products() override;
   std::vector<Policy> policies() override;
   std::optional<ApiKey> api_key(const Id& id) override;
   std::vector<ApiKey> api_keys() override;
-  std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) override;
+  EventPage events(const EventFilter& filter, std::size_t limit) override;
   StoredEvent audit_head() override;
   Totals totals() override;
   void ping() override;

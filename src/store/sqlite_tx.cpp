@@ -59,11 +59,13 @@ std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef
     Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
     auto rows = statement.rows(ref.value);
     licenses.push_back(rows.next() ? std::optional(read_license(rows)) : std::nullopt);
-    if (!licenses.back()) continue;
-    const licensing::License& state = licenses.back()->state;
-    counted_[licenses.back()->row] = {state.status == licensing::LicenseStatus::active, state.seats_held};
+    if (licenses.back()) note_locked(*licenses.back());
   }
   return licenses;
+}
+
+void SqliteTx::note_locked(const LicenseRow& license) {
+  counted_[license.row] = {license.state.status == licensing::LicenseStatus::active, license.state.seats_held};
 }
 
 void SqliteTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
@@ -195,48 +197,6 @@ void SqliteTx::append_events(std::span<const Event> events) {
   }
   statements_.update_audit_head.run(head.sequence, std::span<const std::uint8_t>(head.hash));
   expect_one("the audit head");
-}
-
-Row SqliteTx::insert_product(const Product& product) {
-  Statement(connection_, sql::kInsertProduct).run(product.id, product.name, product.settings, product.created_at);
-  return connection_.last_row();
-}
-
-void SqliteTx::update_product_settings(Row product, std::string_view settings) {
-  Statement(connection_, sql::kUpdateProductSettings).run(product, settings);
-  expect_one("a product");
-}
-
-Row SqliteTx::insert_policy(const Policy& policy) {
-  Statement(connection_, sql::kInsertPolicy)
-      .run(policy.id, policy.product, policy.name, policy.terms, policy.created_at);
-  return connection_.last_row();
-}
-
-void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
-  Statement insert(connection_, sql::kInsertLicense);
-  for (const NewLicense& license : licenses) {
-    const licensing::License& state = license.state;
-    insert.run(license.id, license.key_digest, license.policy, static_cast<std::int64_t>(state.status), state.issued_at,
-               state.starts_at, EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
-               state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
-               state.transfers_in_period, state.transfer_period_start, license.overrides, license.key, license.holder);
-    ++change_.licenses;
-    change_.active_licenses += state.status == licensing::LicenseStatus::active ? 1 : 0;
-    change_.seats_held += state.seats_held;
-  }
-}
-
-void SqliteTx::insert_api_key(const ApiKey& key) {
-  const std::span secret_hash(reinterpret_cast<const std::uint8_t*>(key.secret_hash.data()), key.secret_hash.size());
-  Statement(connection_, sql::kInsertApiKey)
-      .run(key.id, key.name, secret_hash, key.scopes, key.product, key.require_signature, key.created_at,
-           EndTime{key.expires_at}, key.revoked_at);
-}
-
-bool SqliteTx::revoke_api_key(const Id& id, UnixSeconds now) {
-  Statement(connection_, sql::kRevokeApiKey).run(id, now);
-  return connection_.changed_rows() == 1;
 }
 
 }  // namespace lictor::store

@@ -28,6 +28,18 @@ class SqliteTx final : public Tx {
   void insert_licenses(std::span<const NewLicense> licenses) override;
   void insert_api_key(const ApiKey& key) override;
   bool revoke_api_key(const Id& id, UnixSeconds now) override;
+  void update_api_key(const ApiKey& key) override;
+  std::optional<ApiKey> api_key(const Id& id) override;
+  void update_policy_terms(Row policy, std::string_view terms) override;
+  void delete_policy(Row policy) override;
+  void delete_product(Row product) override;
+  std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) override;
+  void change_license(const LicenseChange& change) override;
+  std::optional<ClientView> client(const Id& client) override;
+  std::vector<ClientView> held_clients(Row license) override;
+  void delete_activation(Row license, std::string_view client_id) override;
+  std::optional<IdempotencyRecord> idempotency(const Id& caller, std::string_view key) override;
+  void remember(const IdempotencyRecord& record) override;
 
   void begin() noexcept;  // forgets what an earlier transaction left
   void finish();          // before COMMIT: adds what this transaction changed to the totals
@@ -51,6 +63,7 @@ class SqliteTx final : public Tx {
   void collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended);
   UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
   void expect_one(std::string_view missing) const;
+  void note_locked(const LicenseRow& license);
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);
   void store_usage(std::span<const UsageUpdate> updates);
