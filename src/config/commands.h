@@ -19,10 +19,10 @@ struct CommandFlag {
 
 struct Command {
   std::string_view name;
-  std::string_view summary;   // a sentence
-  std::string_view argument;  // what it needs one of, in capitals; empty: it takes none
-  std::string_view argument_help;
-  std::span<const CommandFlag> flags;
+  std::string_view summary;        // a sentence
+  std::string_view argument = {};  // what it needs one of, in capitals; empty: it takes none
+  std::string_view argument_help = {};
+  std::span<const CommandFlag> flags = {};
   bool all_options = false;  // as flags; otherwise those alone that say where the data are
   bool hidden = false;       // not in --help: for building the documentation
 };
