@@ -105,7 +105,9 @@ class Reader {
       flags.settings.push_back({&option, toggle ? read->results().front() : texts_[row], std::string(option.flag)});
     }
     for (const auto& [flag, read] : own_) {
-      if (read->count() != 0) flags.given.push_back(flag);
+      if (read->count() == 0) continue;
+      flags.given.push_back(flag);
+      if (read->results().front() != "true") flags.problems.push_back(fmt::format("{} takes no value", flag));
     }
     if (command_ == nullptr || command_->argument.empty()) return;
     flags.argument = argument_;
