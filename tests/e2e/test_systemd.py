@@ -4,10 +4,9 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
-from pathlib import Path
-
 import pytest
 
 from metrics_text import parse_metrics
@@ -79,17 +78,8 @@ def test_the_watchdog_of_another_process_is_left_alone(start_server, manage):
     assert server.call("GET", "/ready").status_code == 200
 
 
-def thread_named(pid, name):
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            return int(task.name)
-    raise AssertionError(f"no thread {name}")
-
-
 def test_the_watchdog_goes_hungry_while_the_database_does_not_answer(start_server, manage):
     """Another program holds the database: transactions wait (for 5 s at most), and so does the watchdog."""
-    import sqlite3
-
     manager = manage(watchdog_seconds=1.0)
     server = start_server(env=manager.environment)
     manager.wait_for("WATCHDOG")
