@@ -58,7 +58,8 @@ std::optional<RequestFault> read_key(const App& app, const Arguments& arguments,
     const auto product = app.catalog.product(*name);
     if (!product) return bad("product", "'" + *name + "' is not known");
     key.product = product->stored.row;
-    if (administers(key)) return bad("product", "can't limit a key with an admin scope: administration is of the whole server");
+    if (administers(key))
+      return bad("product", "can't limit a key with an admin scope: administration is of the whole server");
   }
   key.expires_at = arguments.integer("expires_at").value_or(licensing::kNever);
   key.require_signature = arguments.boolean("require_signature").value_or(false);
@@ -125,7 +126,8 @@ Outcome change_key(Change& change, const base::Id& id, const Arguments& argument
   ChangedMembers members;
   members.add("name", base::json_string(before->name), base::json_string(key.name));
   members.add("expires_at", time_json(before->expires_at), time_json(key.expires_at));
-  members.add("require_signature", before->require_signature ? "true" : "false", key.require_signature ? "true" : "false");
+  members.add("require_signature", before->require_signature ? "true" : "false",
+              key.require_signature ? "true" : "false");
   members.add("addresses", address_list_json(before->addresses), address_list_json(key.addresses));
   if (!members.empty()) {
     change.tx.update_api_key(key);

@@ -46,9 +46,9 @@ std::optional<RequestFault> read_idempotency_key(const Call& call, Conditions& c
     return RequestFault{Code::bad_request, std::string(kName), "must be 1 to 128 printable ASCII characters"};
   conditions.idempotency_key = key;
   const http::Request& request = call.request();
-  conditions.request = call.app().key_digest(
-      fmt::format("idempotency\n{}\n{}\n{}", request.method, call.route().path, call.path_id) + "\n" +
-      std::string(request.body));
+  conditions.request =
+      call.app().key_digest(fmt::format("idempotency\n{}\n{}\n{}", request.method, call.route().path, call.path_id) +
+                            "\n" + std::string(request.body));
   return std::nullopt;
 }
 
@@ -57,14 +57,16 @@ std::optional<RequestFault> read_if_match(const Call& call, Conditions& conditio
   constexpr std::string_view kName = "If-Match";
   if (!has_header(call, kName)) return std::nullopt;
   if (auto fault = once(call, kName)) return fault;
-  const RequestFault fault{Code::bad_request, std::string(kName), R"(must be * or up to 16 entity tags such as "0a1b")"};
+  const RequestFault fault{Code::bad_request, std::string(kName),
+                           R"(must be * or up to 16 entity tags such as "0a1b")"};
   std::string_view rest = call.request().header(kName);
   if (rest == "*") return conditions.if_match.emplace_back("*"), std::nullopt;
   while (true) {
     if (rest.starts_with("W/")) rest.remove_prefix(1);  // keeps a '/' before the tag, so that it matches nothing
     const bool weak = rest.starts_with("/");
     const std::size_t begin = weak ? 1 : 0;
-    const std::size_t end = rest.size() > begin && rest[begin] == '"' ? rest.find('"', begin + 1) : std::string_view::npos;
+    const std::size_t end =
+        rest.size() > begin && rest[begin] == '"' ? rest.find('"', begin + 1) : std::string_view::npos;
     if (end == std::string_view::npos || end > kMaxEtag || conditions.if_match.size() == kMaxEtags) return fault;
     conditions.if_match.emplace_back(rest.substr(0, end + 1));
     rest.remove_prefix(end + 1);

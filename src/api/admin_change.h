@@ -60,8 +60,8 @@ struct ChangeMessages {
 // Runs `work` in a transaction and answers with its outcome. `work` may run again after a retry.
 void submit_change(Call& call, ChangeWork work, ChangeMessages messages = {});
 
-// What the route's table of fields allows, from the body or, of GET, the query. Nothing: the call was answered with what
-// is wrong.
+// What the route's table of fields allows, from the body or, of GET, the query. Nothing: the call was answered with
+// what is wrong.
 std::optional<Arguments> read_arguments(Call& call);
 
 // `"…"`: names a state; the same in every process on one database.

@@ -98,11 +98,11 @@ void store_client(Change& change, const LicenseDetails& details, const ClientVie
   store::Changes changes;
   changes.activations.push_back({details.license.row, client.client_id, client.activation, client.last_seen_at});
   change.tx.apply(changes);
-  change.after_commit([&cache = change.app.cache, id = details.license.id, client_id = client.client_id,
-                       seat = client.activation] {
-    cache.begin_publish();
-    cache.publish(id, client_id, seat);
-  });
+  change.after_commit(
+      [&cache = change.app.cache, id = details.license.id, client_id = client.client_id, seat = client.activation] {
+        cache.begin_publish();
+        cache.publish(id, client_id, seat);
+      });
 }
 
 void handle_list_clients(Call& call) {

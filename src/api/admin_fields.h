@@ -21,10 +21,16 @@ inline constexpr Field kReasonOnly[] = {kReasonField};
 
 // ---- products and policies ----
 
-inline constexpr Field kClientAuth{"client_auth", FieldType::choice, "What clients show: an API key, or the license key alone",
-                                   0, 0, "api_key|license", "api_key"};
-inline constexpr Field kSignature{"require_signature", FieldType::boolean,
-                                  "Refuse requests of clients that carry no signature and timestamp", 0, 0, {}, "false"};
+inline constexpr Field kClientAuth{
+    "client_auth",     FieldType::choice, "What clients show: an API key, or the license key alone", 0, 0,
+    "api_key|license", "api_key"};
+inline constexpr Field kSignature{"require_signature",
+                                  FieldType::boolean,
+                                  "Refuse requests of clients that carry no signature and timestamp",
+                                  0,
+                                  0,
+                                  {},
+                                  "false"};
 inline constexpr Field kReleases{"releases", FieldType::object, "When versions came out: {version: Unix seconds}"};
 inline constexpr Field kCreateProduct[] = {
     {.name = "name", .type = FieldType::text, .help = "Unique: [a-z0-9][a-z0-9._-]*", .most = kName, .required = true},
@@ -33,12 +39,15 @@ inline constexpr Field kCreateProduct[] = {
     kReleases};
 inline constexpr Field kChangeProduct[] = {kClientAuth, kSignature, kReleases};
 
-inline constexpr Field kCreatePolicy[] = {
-    product("Name of the product", true),
-    {.name = "name", .type = FieldType::text, .help = "Unique in the product: [a-z0-9][a-z0-9._-]*", .most = kName,
-     .required = true},
-    {"terms", FieldType::object, "What it grants: see Terms"}};
-inline constexpr Field kUnset{"unset", FieldType::array, "Names of terms that go back to the default or to the policy's", 32};
+inline constexpr Field kCreatePolicy[] = {product("Name of the product", true),
+                                          {.name = "name",
+                                           .type = FieldType::text,
+                                           .help = "Unique in the product: [a-z0-9][a-z0-9._-]*",
+                                           .most = kName,
+                                           .required = true},
+                                          {"terms", FieldType::object, "What it grants: see Terms"}};
+inline constexpr Field kUnset{"unset", FieldType::array,
+                              "Names of terms that go back to the default or to the policy's", 32};
 inline constexpr Field kChangePolicy[] = {{"terms", FieldType::object, "Members to change: see Terms"}, kUnset};
 inline constexpr Field kListPolicies[] = {product("Only of this product")};
 
@@ -46,17 +55,21 @@ inline constexpr Field kListPolicies[] = {product("Only of this product")};
 
 inline constexpr Field kHolder{"holder", FieldType::text, "The customer it is issued to", kText};
 inline constexpr Field kStartsAt{"starts_at", FieldType::time, "Not valid before", kMaxStartTime, 0, {}, "now"};
-inline constexpr Field kExpiresAt{"expires_at", FieldType::time, "Expires then", kMaxTime, 1, {}, "by the policy's duration"};
-inline constexpr Field kOverrides{"overrides", FieldType::object, "Members of the policy's terms that differ: see Terms"};
-inline constexpr Field kLicenseKey{"license_key", FieldType::text, "A key of 4 to 64 characters of [A-Z0-9-]", kKeyText};
-inline constexpr Field kPolicyName{.name = "policy", .type = FieldType::text, .help = "Name of the policy", .most = kName,
-                                   .required = true};
+inline constexpr Field kExpiresAt{"expires_at", FieldType::time,           "Expires then", kMaxTime, 1,
+                                  {},           "by the policy's duration"};
+inline constexpr Field kOverrides{"overrides", FieldType::object,
+                                  "Members of the policy's terms that differ: see Terms"};
+inline constexpr Field kLicenseKey{"license_key", FieldType::text, "A key of 4 to 64 characters of [A-Z0-9-]",
+                                   kKeyText};
+inline constexpr Field kPolicyName{
+    .name = "policy", .type = FieldType::text, .help = "Name of the policy", .most = kName, .required = true};
 
 inline constexpr Field kCreateLicenses[] = {
     product("Name of the product", true),
     kPolicyName,
     {"count", FieldType::integer, "How many to issue", kMostRows, 1, {}, "1"},
-    {"license_key", FieldType::text, "Import this key of 4 to 64 characters of [A-Z0-9-] instead of making one", kKeyText},
+    {"license_key", FieldType::text, "Import this key of 4 to 64 characters of [A-Z0-9-] instead of making one",
+     kKeyText},
     kHolder,
     kStartsAt,
     kExpiresAt,
@@ -65,18 +78,23 @@ inline constexpr Field kChangeLicense[] = {
     {.name = "holder", .type = FieldType::text, .help = "The customer; null: none", .most = kText, .nullable = true},
     {"policy", FieldType::text, "Another policy of the same product", kName},
     {"starts_at", FieldType::time, "Not valid before", kMaxStartTime},
-    {.name = "expires_at", .type = FieldType::time, .help = "Expires then; null: never", .most = kMaxTime, .least = 1,
+    {.name = "expires_at",
+     .type = FieldType::time,
+     .help = "Expires then; null: never",
+     .most = kMaxTime,
+     .least = 1,
      .nullable = true},
     {"overrides", FieldType::object, "Members to override: see Terms; others stay as they are"},
     kUnset,
     kReasonField};
 inline constexpr Field kRenew[] = {
-    {"expires_at", FieldType::time, "The new expiry; without it one more duration, from the later of now and the expiry",
-     kMaxTime, 1},
+    {"expires_at", FieldType::time,
+     "The new expiry; without it one more duration, from the later of now and the expiry", kMaxTime, 1},
     kReasonField};
-inline constexpr Field kExtend[] = {{"seconds", FieldType::integer, "How much later it expires", 100LL * 366 * 86400, 1},
-                                    {"expires_at", FieldType::time, "The new expiry, instead of seconds", kMaxTime, 1},
-                                    kReasonField};
+inline constexpr Field kExtend[] = {
+    {"seconds", FieldType::integer, "How much later it expires", 100LL * 366 * 86400, 1},
+    {"expires_at", FieldType::time, "The new expiry, instead of seconds", kMaxTime, 1},
+    kReasonField};
 inline constexpr Field kTransfer[] = {
     {.name = "holder", .type = FieldType::text, .help = "The new customer", .most = kText, .required = true},
     {"keep_clients", FieldType::boolean, "Leave seats that are held to their clients", 0, 0, {}, "false"},
@@ -87,27 +105,40 @@ inline constexpr Field kLookup[] = {
 inline constexpr Field kListLicenses[] = {
     product("Only of this product"),
     {"policy", FieldType::text, "Only of this policy of the product", kName},
-    {"status", FieldType::choice, "Only with this status now", 0, 0, "active|grace|expired|not_yet_valid|suspended|revoked"},
+    {"status", FieldType::choice, "Only with this status now", 0, 0,
+     "active|grace|expired|not_yet_valid|suspended|revoked"},
     {"holder", FieldType::text, "Only of exactly this holder", kText},
     {"holder_prefix", FieldType::text, "Only of holders that begin so; in their order", kText},
     {"issued_after", FieldType::time, "Issued then or later", kMaxTime},
     {"issued_before", FieldType::time, "Issued before", kMaxTime},
     {"expires_after", FieldType::time, "Expiring then or later", kMaxTime},
     {"expires_before", FieldType::time, "Expiring before", kMaxTime},
-    {"sort", FieldType::choice, "issued: as they were issued or imported; expires: those that expire; - is the other way round",
-     0, 0, "issued|-issued|expires|-expires", "-issued; expires with status expired or grace or expires_…"},
+    {"sort", FieldType::choice,
+     "issued: as they were issued or imported; expires: those that expire; - is the other way round", 0, 0,
+     "issued|-issued|expires|-expires", "-issued; expires with status expired or grace or expires_…"},
     limit(1000, "50"),
     kCursorField};
 inline constexpr Field kListClients[] = {
-    {"held", FieldType::boolean, "Only clients that hold a seat, or only those that hold none"}, limit(1000, "50"),
+    {"held", FieldType::boolean, "Only clients that hold a seat, or only those that hold none"},
+    limit(1000, "50"),
     kCursorField};
 inline constexpr Field kImport[] = {
-    {.name = "licenses", .type = FieldType::array, .help = "Rows: see Import rows", .most = kMostRows, .least = 1,
+    {.name = "licenses",
+     .type = FieldType::array,
+     .help = "Rows: see Import rows",
+     .most = kMostRows,
+     .least = 1,
      .required = true},
     {"dry_run", FieldType::boolean, "Say what would happen, and do nothing", 0, 0, {}, "false"},
-    {"on_conflict", FieldType::choice, "What happens to a row whose key or id exists and differs", 0, 0, "fail|skip|update",
-     "fail"},
-    {"partial", FieldType::boolean, "Take the good rows although others fail; otherwise all or nothing", 0, 0, {}, "false"}};
+    {"on_conflict", FieldType::choice, "What happens to a row whose key or id exists and differs", 0, 0,
+     "fail|skip|update", "fail"},
+    {"partial",
+     FieldType::boolean,
+     "Take the good rows although others fail; otherwise all or nothing",
+     0,
+     0,
+     {},
+     "false"}};
 inline constexpr Field kImportRow[] = {
     {"license_key", FieldType::text, "4 to 64 characters of [A-Z0-9-]; made when missing", kKeyText},
     {"license_id", FieldType::text, "lic_…; made when missing", 30},
@@ -135,10 +166,11 @@ inline constexpr Field kSeats[] = {
 
 // ---- API keys, events ----
 
-inline constexpr Field kAddresses{"addresses", FieldType::array,
-                                  "From where it may be used: IPv4 or IPv6 addresses and networks such as 10.0.0.0/8; none: "
-                                  "from anywhere",
-                                  64};
+inline constexpr Field kAddresses{
+    "addresses", FieldType::array,
+    "From where it may be used: IPv4 or IPv6 addresses and networks such as 10.0.0.0/8; none: "
+    "from anywhere",
+    64};
 inline constexpr Field kCreateApiKey[] = {
     {.name = "name", .type = FieldType::text, .help = "What it is for", .most = 100, .required = true},
     {.name = "scopes", .type = FieldType::array, .help = "What it may do", .most = 16, .least = 1, .required = true},
@@ -148,7 +180,11 @@ inline constexpr Field kCreateApiKey[] = {
     kAddresses};
 inline constexpr Field kChangeApiKey[] = {
     {"name", FieldType::text, "What it is for", 100},
-    {.name = "expires_at", .type = FieldType::time, .help = "Until then; null: for ever", .most = kMaxTime, .least = 1,
+    {.name = "expires_at",
+     .type = FieldType::time,
+     .help = "Until then; null: for ever",
+     .most = kMaxTime,
+     .least = 1,
      .nullable = true},
     {"require_signature", FieldType::boolean, "Refuse requests that are not signed with it"},
     kAddresses};

@@ -21,7 +21,7 @@ namespace json = boost::json;
 using licensing::Code;
 using licensing::LicenseStatus;
 
-constexpr int kMaxImports = 4;                    // at a time: each holds megabytes
+constexpr int kMaxImports = 4;                   // at a time: each holds megabytes
 constexpr std::size_t kMostRejectedNamed = 100;  // rows in the details of ROWS_REJECTED
 
 enum class OnConflict : std::uint8_t { fail, skip, update };
@@ -172,7 +172,9 @@ store::LicenseDetails fresh(const App& app, const ImportRow& row, base::UnixSeco
 
 bool same_object(const std::string& a, const std::string& b) {
   if (a == b) return true;
-  const auto parsed = [](const std::string& text) { return text.empty() ? json::value(json::object()) : json::parse(text); };
+  const auto parsed = [](const std::string& text) {
+    return text.empty() ? json::value(json::object()) : json::parse(text);
+  };
   return parsed(a) == parsed(b);
 }
 
@@ -226,7 +228,8 @@ class Importer {
     if (row.fault) result.fault = row.fault;
     if (result.fault) return;
     const bool exists = existing_[at].has_value();
-    store::LicenseDetails license = exists ? wanted(change_.app, row, *existing_[at]) : fresh(change_.app, row, change_.now);
+    store::LicenseDetails license =
+        exists ? wanted(change_.app, row, *existing_[at]) : fresh(change_.app, row, change_.now);
     if (license.license.state.expires_at <= license.license.state.starts_at)
       return fail(at, bad("expires_at", "must be after starts_at"));
     result.id = license.license.id;
@@ -304,7 +307,8 @@ class Importer {
       const bool made_up = import_.dry_run && result.action == Action::created;
       if (result.id && (!made_up || import_.rows[at].id))
         data += ",\"license_id\":\"" + base::format_id(base::kLicensePrefix, result.id) + "\"";
-      if (!result.key.empty() && (!made_up || import_.rows[at].key)) data += ",\"license_key\":" + base::json_string(result.key);
+      if (!result.key.empty() && (!made_up || import_.rows[at].key))
+        data += ",\"license_key\":" + base::json_string(result.key);
       if (result.fault) append_fault(data += ',', *result.fault);
       data += '}';
     }

@@ -14,9 +14,9 @@ using licensing::Code;
 
 std::string license_etag(const App& app, const store::LicenseDetails& details) {
   const licensing::License& state = details.license.state;
-  return make_etag(app, fmt::format("license\n{}\n{}\n{}\n{}\n{}\n{}\n{}", details.license.policy,
-                                    details.license.overrides, details.key, details.holder,
-                                    static_cast<int>(state.status), state.starts_at, state.expires_at));
+  return make_etag(
+      app, fmt::format("license\n{}\n{}\n{}\n{}\n{}\n{}\n{}", details.license.policy, details.license.overrides,
+                       details.key, details.holder, static_cast<int>(state.status), state.starts_at, state.expires_at));
 }
 
 std::string client_etag(const App& app, const store::ClientView& client) {
@@ -43,8 +43,8 @@ std::optional<store::LicenseDetails> lock_license(Change& change, const store::L
 
 void store_license(Change& change, const store::LicenseDetails& details) {
   const store::LicenseRow& license = details.license;
-  change.tx.change_license({license.row, license.policy, license.overrides, license.key_digest, details.key,
-                            details.holder, license.state});
+  change.tx.change_license(
+      {license.row, license.policy, license.overrides, license.key_digest, details.key, details.holder, license.state});
   change.after_commit([&app = change.app, license] {
     app.cache.begin_publish();
     app.cache.publish(license, app.catalog.terms(license.policy, license.overrides));
@@ -53,8 +53,8 @@ void store_license(Change& change, const store::LicenseDetails& details) {
 
 void release_seat(Change& change, store::LicenseDetails& details, store::ClientView& client, std::string_view reason) {
   const auto terms = change.app.catalog.terms(details.license.policy, details.license.overrides);
-  auto decision = licensing::decide(details.license.state, terms->terms, &client.activation, licensing::Deactivate{},
-                                    change.now);
+  auto decision =
+      licensing::decide(details.license.state, terms->terms, &client.activation, licensing::Deactivate{}, change.now);
   if (decision.license) details.license.state = *decision.license;
   if (!decision.activation) return;
   client.activation = *std::move(decision.activation);

@@ -25,8 +25,8 @@ Outcome show_changed(const Change& change, const store::LicenseDetails& details,
 // A refusal for a revoked license: it can't be changed any more.
 std::optional<Failure> refuse_revoked(const store::LicenseDetails& details);
 
-// The JSON object `text` with the members of `changes` put in and the ones that `unset` names taken out; "" when nothing
-// is left. Nothing when that gives no terms: `fault` says why. Fields are named "`where`.member".
+// The JSON object `text` with the members of `changes` put in and the ones that `unset` names taken out; "" when
+// nothing is left. Nothing when that gives no terms: `fault` says why. Fields are named "`where`.member".
 struct TermsChange {
   const boost::json::object* set = nullptr;
   const boost::json::array* unset = nullptr;

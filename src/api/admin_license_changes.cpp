@@ -137,7 +137,8 @@ Edit extend(Change&, LicenseDetails& details, const Arguments& arguments) {
   const auto seconds = arguments.integer("seconds");
   const auto time = arguments.integer("expires_at");
   const base::UnixSeconds expires_at = details.license.state.expires_at;
-  if (seconds.has_value() == time.has_value()) return edit_refused(bad("seconds", "or expires_at must be given, not both"));
+  if (seconds.has_value() == time.has_value())
+    return edit_refused(bad("seconds", "or expires_at must be given, not both"));
   if (time && *time < expires_at && expires_at != licensing::kNever)
     return edit_refused(bad("expires_at", "must not be before the present expiry; PATCH shortens a license"));
   if (expires_at == licensing::kNever)

@@ -72,9 +72,9 @@ Outcome issue(Change& change, const Order& order) {
   const auto policy = change.app.catalog.policy(order.policy);
   if (!policy) return refused(bad("policy", "was deleted"));
   const auto terms = change.app.catalog.terms(policy->stored.row, order.overrides);
-  const std::string detail = fmt::format(R"({{"product":{},"policy":{}}})",
-                                         base::json_string(policy->product->stored.name),
-                                         base::json_string(policy->stored.name));
+  const std::string detail =
+      fmt::format(R"({{"product":{},"policy":{}}})", base::json_string(policy->product->stored.name),
+                  base::json_string(policy->stored.name));
   std::vector<store::NewLicense> issued;
   issued.reserve(static_cast<std::size_t>(order.count));
   for (std::int64_t i = 0; i < order.count; ++i)

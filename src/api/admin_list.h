@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "api/fields.h"
 #include "api/call.h"
+#include "api/fields.h"
 #include "store/store.h"
 
 namespace lictor::api {

@@ -27,7 +27,9 @@ void append_license(std::string& out, App& app, const LicenseDetails& details, b
   const auto terms = app.catalog.terms(details.license.policy, details.license.overrides);
   const licensing::License& state = details.license.state;
   const std::uint32_t seats = licensing::allowed_seats(terms->terms);
-  const auto number = [](std::uint32_t count) { return count == licensing::kUnlimited ? "null" : std::to_string(count); };
+  const auto number = [](std::uint32_t count) {
+    return count == licensing::kUnlimited ? "null" : std::to_string(count);
+  };
   const std::string free =
       seats == licensing::kUnlimited ? "null" : std::to_string(seats > state.seats_held ? seats - state.seats_held : 0);
   out += fmt::format(
@@ -87,7 +89,8 @@ void handle_seats(Call& call) {
   if (const auto fault = read_position(*arguments, query.after)) return call.fail(*fault);
   if (const auto id = arguments->text("license_id")) {
     query.license = ref_of_id(*id);
-    if (!query.license) return call.fail(RequestFault{Code::bad_request, "license_id", "must be lic_ and 26 characters"});
+    if (!query.license)
+      return call.fail(RequestFault{Code::bad_request, "license_id", "must be lic_ and 26 characters"});
   }
   query.limit = static_cast<std::size_t>(arguments->integer("limit").value_or(100));
   query.clients = static_cast<std::size_t>(arguments->integer("clients").value_or(10));

@@ -181,9 +181,9 @@ json::object members_of_query(std::span<const Field> fields, std::string_view te
     if (value && !value->empty()) members.emplace(field.name, value_of(field, *value));
   }
   if (const auto unknown = query.unknown(known)) {
-    fault = RequestFault{Code::bad_request, *unknown,
-                         "is no parameter of this call, is there twice or can't be decoded; allowed: " +
-                             names_of(fields)};
+    fault =
+        RequestFault{Code::bad_request, *unknown,
+                     "is no parameter of this call, is there twice or can't be decoded; allowed: " + names_of(fields)};
   }
   return members;
 }

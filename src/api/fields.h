@@ -13,16 +13,16 @@
 
 namespace lictor::api {
 
-inline constexpr std::int64_t kMaxTime = 253402300799;       // the end of year 9999
-inline constexpr std::int64_t kMaxStartTime = 4294967294;    // 2106, see service/cache_record.h
+inline constexpr std::int64_t kMaxTime = 253402300799;     // the end of year 9999
+inline constexpr std::int64_t kMaxStartTime = 4294967294;  // 2106, see service/cache_record.h
 inline constexpr std::int64_t kMaxCursor = INT64_MAX;
 
 enum class FieldType : std::uint8_t {
   text,     // least (0: 1) to `most` bytes without control characters
   integer,  // least … most
   boolean,
-  time,     // Unix seconds, least … most
-  choice,   // one of `choices`
+  time,    // Unix seconds, least … most
+  choice,  // one of `choices`
   object,
   array,
   cursor,  // the next_cursor of an earlier answer
@@ -34,7 +34,7 @@ struct Field {
   std::string_view help;
   std::int64_t most = 0;
   std::int64_t least = 0;
-  std::string_view choices = {};  // separated by '|'
+  std::string_view choices = {};   // separated by '|'
   std::string_view standard = {};  // what holds when it is missing, for the documentation
   bool required = false;
   bool nullable = false;  // null means something of its own, and not "not given"

@@ -23,8 +23,8 @@ struct Route {
   // Administration: what it takes, in the body or (GET) the query, and what it does, for docs/http-api.md.
   std::span<const Field> fields = {};
   std::string_view summary = {};
-  std::string_view answer = {};      // the data of a success
-  std::size_t max_body_bytes = 0;    // more than the server's bound, for callers with the scope; 0: the bound holds
+  std::string_view answer = {};    // the data of a success
+  std::size_t max_body_bytes = 0;  // more than the server's bound, for callers with the scope; 0: the bound holds
 };
 
 std::span<const Route> route_table();
@@ -34,8 +34,8 @@ std::vector<std::string> failure_reasons();    // in the order of licensing::Cod
 // Sets call.caller, and call.path_id for the route's path. False: the call was answered with the refusal.
 bool authenticate(Call& call);
 
-// The bound of a body that is larger than the server's: the route's for callers who may call it, so that nobody else can
-// fill the memory. Called on the I/O thread of that number.
+// The bound of a body that is larger than the server's: the route's for callers who may call it, so that nobody else
+// can fill the memory. Called on the I/O thread of that number.
 std::size_t body_limit(App& app, const http::Request& request, unsigned io_thread, std::size_t standard);
 
 // Answers the exchange, now or later.

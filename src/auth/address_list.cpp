@@ -36,7 +36,8 @@ std::optional<AddressList::Network> AddressList::read_network(std::string_view t
   const std::string_view length = text.substr(slash + 1);
   unsigned bits = 0;
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
-  if (error != std::errc{} || end != length.data() + length.size() || bits > (is_ipv4 ? 32U : 128U)) return std::nullopt;
+  if (error != std::errc{} || end != length.data() + length.size() || bits > (is_ipv4 ? 32U : 128U))
+    return std::nullopt;
   network.bits = is_ipv4 ? kMappedBits + bits : bits;
   for (unsigned bit = network.bits; bit < 128; ++bit) {
     if ((network.address[bit / 8] & (0x80U >> (bit % 8))) != 0) return std::nullopt;
@@ -60,8 +61,9 @@ base::Result<AddressList> AddressList::parse(std::string_view text) {
     text.remove_prefix(std::min(text.size(), one.size() + 1));
     const auto network = read_network(one);
     if (!network) {
-      return base::Problem{"addresses", "'" + std::string(one.substr(0, 64)) +
-                                            "' is no IPv4 or IPv6 address or network such as 10.0.0.0/8 or 2001:db8::/32"};
+      return base::Problem{"addresses",
+                           "'" + std::string(one.substr(0, 64)) +
+                               "' is no IPv4 or IPv6 address or network such as 10.0.0.0/8 or 2001:db8::/32"};
     }
     list.networks_.push_back(*network);
   }

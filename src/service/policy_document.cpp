@@ -215,7 +215,8 @@ std::optional<Problem> apply_terms(const json::object& document, std::string_vie
   for (const auto& member : document) {
     const std::string field = std::string(where) + "." + std::string(member.key());
     const auto* known = std::ranges::find(kTermsMembers, std::string_view(member.key()), &TermsMember::name);
-    if (known == std::end(kTermsMembers)) return Problem{field, "is no member of the terms; allowed: " + term_names(), true};
+    if (known == std::end(kTermsMembers))
+      return Problem{field, "is no member of the terms; allowed: " + term_names(), true};
     if (const Fault fault = known->read(member.value(), terms)) return Problem{field, *fault};
   }
   return std::nullopt;
@@ -240,7 +241,8 @@ std::vector<std::string> warn_of_terms(const Terms& terms) {
   if (terms.borrow_max > 0) warnings.emplace_back("borrow_max has no effect yet: leases can't be borrowed");
   if (terms.offline) warnings.emplace_back("offline has no effect yet: certificates for offline use aren't issued");
   if (terms.type != licensing::LicenseType::metered && !terms.quotas.empty())
-    warnings.emplace_back("only the metrics with a quota can be used: other metrics are counted on metered licenses only");
+    warnings.emplace_back(
+        "only the metrics with a quota can be used: other metrics are counted on metered licenses only");
   return warnings;
 }
 

@@ -22,8 +22,8 @@ bool is_term(std::string_view name) noexcept;
 std::string term_names();
 // What is allowed but likely a mistake, for people; empty when there is nothing to say.
 std::vector<std::string> warn_of_terms(const licensing::Terms& terms);
-// As apply_terms(), from stored text (an empty text changes nothing); throws std::runtime_error when it does not parse, because
-// only checked documents are stored.
+// As apply_terms(), from stored text (an empty text changes nothing); throws std::runtime_error when it does not parse,
+// because only checked documents are stored.
 void apply_stored_terms(std::string_view text, licensing::Terms& terms);
 
 struct ProductSettings {

@@ -52,7 +52,8 @@ LicenseScan::LicenseScan(Connection& connection, const LicenseFilter& filter, Li
     auto rows = policies.rows(filter.product);
     while (rows.next()) policies_.push_back(rows.number(0));
   }
-  const bool one_index = !filter.holder.empty() || (filter.status && *filter.status != licensing::LicenseStatus::active);
+  const bool one_index =
+      !filter.holder.empty() || (filter.status && *filter.status != licensing::LicenseStatus::active);
   if (after) previous_ = *after;
   if (order == LicenseOrder::expires || order == LicenseOrder::expires_last) {
     by_ = By::expiry;
@@ -143,7 +144,8 @@ bool LicenseScan::next_merged() {
   started_ = !cursors_.empty();
   if (!started_) return false;
   const auto row_of = [](const auto& cursor) { return cursor->rows.number(kRow); };
-  const auto first = down_ ? std::ranges::max_element(cursors_, {}, row_of) : std::ranges::min_element(cursors_, {}, row_of);
+  const auto first =
+      down_ ? std::ranges::max_element(cursors_, {}, row_of) : std::ranges::min_element(cursors_, {}, row_of);
   current_ = static_cast<std::size_t>(first - cursors_.begin());
   return true;
 }

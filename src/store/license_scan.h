@@ -1,5 +1,5 @@
-// Licenses in the order of one index, row by row: which index drives the list, where it begins, and the test of what the
-// index does not decide. On SQLite; see sql::ScanQueries.
+// Licenses in the order of one index, row by row: which index drives the list, where it begins, and the test of what
+// the index does not decide. On SQLite; see sql::ScanQueries.
 #pragma once
 
 #include <memory>

@@ -136,6 +136,7 @@ inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = 
 // Events.
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
+inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
 inline constexpr Text kEventsUp =
     "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence";

@@ -170,11 +170,11 @@ struct ApiKey {
 
 // What an administrative call with an Idempotency-Key was answered.
 struct IdempotencyRecord {
-  Id caller;           // the API key
-  std::string key;     // as sent
-  Digest request;      // of method, path and body
-  int status = 0;      // HTTP
-  std::string data;    // JSON object
+  Id caller;         // the API key
+  std::string key;   // as sent
+  Digest request;    // of method, path and body
+  int status = 0;    // HTTP
+  std::string data;  // JSON object
   std::string message;
   std::string etag;  // empty: none
   UnixSeconds created_at = 0;
@@ -294,11 +294,11 @@ struct HeldSeats {
 };
 
 struct EventFilter {
-  std::int64_t after = 0;                        // sequence
-  std::int64_t before = licensing::kNever;       // sequence
+  std::int64_t after = 0;                   // sequence
+  std::int64_t before = licensing::kNever;  // sequence
   bool newest_first = false;
-  std::string subject, actor, code, request_id;  // exact; empty: any
-  std::string action;                            // prefix; empty: any
+  std::string subject, actor, code, request_id;     // exact; empty: any
+  std::string action;                               // prefix; empty: any
   UnixSeconds from = 0, until = licensing::kNever;  // from <= at < until
 };
 struct EventPage {

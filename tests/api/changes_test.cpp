@@ -9,7 +9,9 @@ class ChangesTest : public ApiTest {
   Answer send(const std::string& method, const std::string& path, const std::string& body = "", Headers headers = {}) {
     return call(method, "/api/v1/admin" + path, body, admin_key_, std::move(headers));
   }
-  Answer change(const License& license, const std::string& body) { return send("PATCH", "/licenses/" + license.id, body); }
+  Answer change(const License& license, const std::string& body) {
+    return send("PATCH", "/licenses/" + license.id, body);
+  }
   Answer act(const License& license, const std::string& verb, const std::string& body = "") {
     return send("POST", "/licenses/" + license.id + "/" + verb, body);
   }
@@ -28,8 +30,7 @@ TEST_F(ChangesTest, LimitsAndFeaturesChangeAtOnce) {
   EXPECT_EQ(activate(license, "b").code(), "MAX_CLIENTS_REACHED");
   EXPECT_EQ(change(license, R"({"overrides":{"max_clients":2},"reason":"grew"})").number("max_clients"), 2);
   EXPECT_EQ(last_event("action"), "license.changed");
-  EXPECT_EQ(last_event("detail"),
-            R"({"changed":{"overrides":{"from":{},"to":{"max_clients":2}}},"reason":"grew"})");
+  EXPECT_EQ(last_event("detail"), R"({"changed":{"overrides":{"from":{},"to":{"max_clients":2}}},"reason":"grew"})");
   EXPECT_EQ(activate(license, "b").status, 200);
   EXPECT_EQ(validate(license, "a", R"("features":["export"])").code(), "FEATURE_NOT_LICENSED");
   EXPECT_EQ(change(license, R"({"overrides":{"features":{"export":null}}})").status, 200);
@@ -43,7 +44,8 @@ TEST_F(ChangesTest, LimitsAndFeaturesChangeAtOnce) {
 
 TEST_F(ChangesTest, APolicyChangesForAllItsLicensesAtOnce) {
   const auto plain = add_license(R"({"max_clients":1,"features":{"a":null}})");
-  const auto other = send("POST", "/licenses", R"({"product":"demo","policy":"policy-1","overrides":{"max_clients":5}})");
+  const auto other =
+      send("POST", "/licenses", R"({"product":"demo","policy":"policy-1","overrides":{"max_clients":5}})");
   const std::string other_id(other.data().at("licenses").at(0).at("license_id").as_string());
   activate(plain, "c");
   const std::string policy(send("GET", "/policies").data().at("policies").at(0).at("id").as_string());
@@ -130,7 +132,8 @@ TEST_F(ChangesTest, ATransferGivesTheSeatsToTheNewHolder) {
 TEST_F(ChangesTest, ARevokedLicenseStaysAsItIs) {
   const auto license = add_license(R"({"duration":100})");
   act(license, "revoke");
-  for (const char* verb : {"renew", "suspend", "resume"}) EXPECT_EQ(act(license, verb).code(), "LICENSE_REVOKED") << verb;
+  for (const char* verb : {"renew", "suspend", "resume"})
+    EXPECT_EQ(act(license, verb).code(), "LICENSE_REVOKED") << verb;
   EXPECT_EQ(act(license, "revoke").status, 200);
   EXPECT_EQ(act(license, "extend", R"({"seconds":5})").code(), "LICENSE_REVOKED");
   EXPECT_EQ(act(license, "transfer", R"({"holder":"x"})").code(), "LICENSE_REVOKED");
@@ -312,7 +315,8 @@ TEST_F(ChangesTest, ApiKeysHaveAddresses) {
   EXPECT_EQ(list.back().at("addresses"), json::parse(R"(["10.0.0.0/8","::1"])"));
   EXPECT_EQ(send("PATCH", "/api-keys/" + id, R"({"addresses":["127.0.0.0/8"]})").status, 200);
   EXPECT_EQ(call("GET", "/api/v1/licenses/lic_x", "", made).code(), "NOT_FOUND");
-  for (const char* bad : {R"(["10.0.0.1/8"])", R"(["10.0.0.0/33"])", R"(["x"])", R"([5])", R"(["::1 ::2"])", R"("::1")"})
+  for (const char* bad :
+       {R"(["10.0.0.1/8"])", R"(["10.0.0.0/33"])", R"(["x"])", R"([5])", R"(["::1 ::2"])", R"("::1")"})
     EXPECT_EQ(send("PATCH", "/api-keys/" + id, std::string(R"({"addresses":)") + bad + "}").details().at("field"),
               "addresses")
         << bad;

@@ -32,10 +32,12 @@ TEST_F(ImportTest, TenThousandInOneCall) {
   const auto answer = admin("POST", "/licenses", R"({"product":"demo","policy":"p","count":10000})");
   ASSERT_EQ(answer.status, 201) << answer.body.substr(0, 300);
   std::set<std::string> keys;
-  for (const auto& license : answer.data().at("licenses").as_array()) keys.emplace(license.at("license_key").as_string());
+  for (const auto& license : answer.data().at("licenses").as_array())
+    keys.emplace(license.at("license_key").as_string());
   EXPECT_EQ(keys.size(), 10'000U);
   EXPECT_EQ(admin("GET", "/status").number("licenses"), 10'000);
-  EXPECT_EQ(admin("POST", "/licenses", R"({"product":"demo","policy":"p","count":10001})").details().at("field"), "count");
+  EXPECT_EQ(admin("POST", "/licenses", R"({"product":"demo","policy":"p","count":10001})").details().at("field"),
+            "count");
 }
 
 TEST_F(ImportTest, RowsAreCreatedUnchangedSkippedUpdated) {
@@ -54,9 +56,9 @@ TEST_F(ImportTest, RowsAreCreatedUnchangedSkippedUpdated) {
 
 TEST_F(ImportTest, AllOrNothingUnlessAskedOtherwise) {
   import(key("TAKEN", R"("holder":"a")"));
-  const auto bad = admin("POST", "/licenses/import", R"({"licenses":[)" + key("NEW-1") + "," +
-                                                         key("TAKEN", R"("holder":"b")") + "," + key("NEW-1") + "," +
-                                                         R"({"product":"demo","policy":"none"})" + "]}");
+  const auto bad = admin("POST", "/licenses/import",
+                         R"({"licenses":[)" + key("NEW-1") + "," + key("TAKEN", R"("holder":"b")") + "," +
+                             key("NEW-1") + "," + R"({"product":"demo","policy":"none"})" + "]}");
   EXPECT_EQ(bad.status, 422);
   EXPECT_EQ(bad.code(), "ROWS_REJECTED");
   EXPECT_EQ(bad.details().at("failed"), 3);
@@ -76,8 +78,8 @@ TEST_F(ImportTest, AllOrNothingUnlessAskedOtherwise) {
 TEST_F(ImportTest, ADryRunChangesNothing) {
   import(key("TAKEN", R"("holder":"a")"));
   const auto sequence = store_.open_reader()->audit_head().sequence;
-  const auto dry = import(key("NEW") + "," + key("TAKEN", R"("holder":"b")") + "," + row() + "," + key("x"),
-                          R"("dry_run":true)");
+  const auto dry =
+      import(key("NEW") + "," + key("TAKEN", R"("holder":"b")") + "," + row() + "," + key("x"), R"("dry_run":true)");
   EXPECT_EQ(actions(dry), (Actions{"created", "failed", "created", "failed"}));
   EXPECT_EQ(dry.data().at("rows").at(2).as_object().count("license_key"), 0U) << "it would be another one later";
   EXPECT_EQ(admin("GET", "/status").number("licenses"), 1);
@@ -117,8 +119,8 @@ TEST_F(ImportTest, ExportImportsAgainToTheSameState) {
 
   struct Fresh : ApiTest {
     void TestBody() override {}
-    using ApiTest::admin;
     using ApiTest::add_license;
+    using ApiTest::admin;
   } other;
   other.add_license(R"({"max_clients":3,"duration":500,"starts":"on_first_activation"})");
   // The policies of the two servers have the same names: policy-1 there, policy-1 and policy-2 here.
@@ -160,7 +162,8 @@ TEST_F(ImportTest, SearchesByStatusAndTime) {
     for (int page = 0; page < 20; ++page) {
       const auto answer = admin("GET", "/licenses?limit=2&" + query + (cursor.empty() ? "" : "&cursor=" + cursor));
       EXPECT_EQ(answer.status, 200) << answer.body;
-      for (const auto& license : answer.data().at("licenses").as_array()) keys.emplace_back(license.at("license_key").as_string());
+      for (const auto& license : answer.data().at("licenses").as_array())
+        keys.emplace_back(license.at("license_key").as_string());
       if (answer.data().at("next_cursor").is_null()) return keys;
       cursor = answer.text("next_cursor");
     }

@@ -273,7 +273,8 @@ TEST_P(StoreConformance, a_reader_does_not_count_ended_leases) {
     EXPECT_TRUE(view.activation->held);  // as it is in the row
     EXPECT_EQ(view.activation->lease_expires_at, kNow + 10);
     EXPECT_EQ(reader_->license_details(by_id(1), expected.now)->license.state.seats_held, expected.seats);
-    EXPECT_EQ(reader_->licenses({}, Order::newest, {}, 9, expected.now).licenses.front().license.state.seats_held, expected.seats);
+    EXPECT_EQ(reader_->licenses({}, Order::newest, {}, 9, expected.now).licenses.front().license.state.seats_held,
+              expected.seats);
   }
 }
 

@@ -110,13 +110,13 @@ TEST_P(StoreConformance, filters_of_licenses) {
       {filter(0, floating, Status::suspended, ""), {"KEY-3"}},
       {filter(0, floating, Status::active, "odd"), {"KEY-5", "KEY-1"}},
       {filter(0, 0, Status::revoked, "even"), {"KEY-4"}},
-      {filter(0, 0, Status::active, ""),
-       {"KEY-7", "KEY-6", "KEY-5", "KEY-2", "KEY-1"}},
+      {filter(0, 0, Status::active, ""), {"KEY-7", "KEY-6", "KEY-5", "KEY-2", "KEY-1"}},
       {filter(product, 0, {}, "odd"), {"KEY-7"}},
       {filter(0, 0, {}, "nobody"), {}},
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    EXPECT_EQ(keys_of(reader_->licenses(cases[i].filter, Order::newest, {}, 100, kNow).licenses), cases[i].keys) << "case " << i;
+    EXPECT_EQ(keys_of(reader_->licenses(cases[i].filter, Order::newest, {}, 100, kNow).licenses), cases[i].keys)
+        << "case " << i;
     const auto first = keys_of(reader_->licenses(cases[i].filter, Order::newest, {}, 1, kNow).licenses);
     EXPECT_EQ(first.size(), std::min<std::size_t>(1, cases[i].keys.size())) << "case " << i;
     if (!first.empty()) {
@@ -177,7 +177,8 @@ TEST_P(LicenseOrders, pages_stay_whole_while_rows_come_and_go) {
     auto seen = keys_of(page.licenses);
     // One new license, and the one that was seen last moves in the order by expiry.
     store_->write([&](store::Tx& tx) {
-      const auto row = tx.lock(std::vector{store::LicenseRef{store::LicenseRef::By::id, page.licenses.back().license.id}});
+      const auto row =
+          tx.lock(std::vector{store::LicenseRef{store::LicenseRef::By::id, page.licenses.back().license.id}});
       auto state = row.front()->state;
       state.expires_at = kNow + 1;
       store::Changes changes;
@@ -260,7 +261,8 @@ TEST(SqliteSearch, every_list_is_driven_by_an_index) {
   const auto store = store::open_sqlite(options);
   store::Connection connection(path, store::Connection::Mode::read_only);
   std::vector<std::string> statements;
-  for (const auto& scan : store::sql::kAllScans) statements.insert(statements.end(), {std::string(scan.up), std::string(scan.down)});
+  for (const auto& scan : store::sql::kAllScans)
+    statements.insert(statements.end(), {std::string(scan.up), std::string(scan.down)});
   for (const auto text : {store::sql::kEventsUp, store::sql::kEventsDown, store::sql::kEventsOfSubjectUp,
                           store::sql::kEventsOfSubjectDown, store::sql::kHeldClients, store::sql::kClientsPage})
     statements.emplace_back(text);
