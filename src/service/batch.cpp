@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "licensing/seat_series.h"
 
 namespace lictor::service {
 namespace {
@@ -132,7 +133,8 @@ void Batch::reclaim(store::Tx& tx) {
     event.subject = base::format_id(base::kLicensePrefix, license.row.id);
     event.client = ended.client_id;
     event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
-                   "\",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
+                   "\",\"seats_held\":" + std::to_string(license.row.state.seats_held) +
+                   ",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
     changes_.events.push_back(std::move(event));
   }
   for (const store::Row row : due) {
@@ -180,7 +182,7 @@ void Batch::decide_all() {
       decide_usage(item, *usage);
     } else if (const auto* status = std::get_if<StatusInput>(&item.job->command)) {
       decide_status(item, *status);
-    } else {
+    } else if (!std::holds_alternative<SweepInput>(item.job->command)) {
       decide_seat(item);
     }
     item.job->answer.license = licenses_[item.license].row.state;
@@ -311,7 +313,8 @@ void Batch::decide_usage(Item& item, const UsageInput& input) {
   answer.usage = usage_fragment(input, usage);
   store::UsageKey key{input.request, input.signature, answer.usage, now_};
   usage_keys_.insert_or_assign(row_key(row, input.idempotency_key), key);
-  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key)});
+  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key),
+                            license.terms->product->stored.row, licensing::day_of(now_), input.quantity});
 }
 
 void Batch::store_changes(store::Tx& tx) {
