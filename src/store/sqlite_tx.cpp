@@ -14,7 +14,14 @@ namespace lictor::store {
 namespace {
 
 constexpr UnixSeconds kUsageKeySeconds = 24 * 3600;
+constexpr std::size_t kAllIndexed = 7;  // see sql::kUpdateLicense
 constexpr std::size_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
+
+// SQLite writes the index entries of each column that a statement names, whether its value changes or not.
+std::size_t changed_indexed(const licensing::License& before, const licensing::License& after) noexcept {
+  return (before.status != after.status ? 1U : 0U) | (before.expires_at != after.expires_at ? 2U : 0U) |
+         (before.next_lease_end != after.next_lease_end ? 4U : 0U);
+}
 
 }  // namespace
 
@@ -135,28 +142,24 @@ void SqliteTx::expect_one(std::string_view missing) const {
 
 void SqliteTx::update_license(const LicenseUpdate& update) {
   const auto locked = locked_.find(update.row);
-  if (locked == locked_.end()) throw std::logic_error("a license was changed that was not locked before");
-  licensing::License& before = locked->second;
   const licensing::License& state = update.state;
-  update_statement(before, state)
+  update_statement(locked == locked_.end() ? kAllIndexed : changed_indexed(locked->second, state))
       .run(update.row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
            EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
            state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers, state.transfers_in_period,
            state.transfer_period_start);
   expect_one("a license");
+  if (locked == locked_.end()) throw std::logic_error("a license was changed that was not locked before");
+  licensing::License& before = locked->second;
   constexpr auto kActive = licensing::LicenseStatus::active;
   change_.active_licenses += static_cast<int>(state.status == kActive) - static_cast<int>(before.status == kActive);
   change_.seats_held += std::int64_t{state.seats_held} - before.seats_held;
   before = state;
 }
 
-// SQLite writes the index entries of each column that a statement names, whether its value changes or not.
-Statement& SqliteTx::update_statement(const licensing::License& before, const licensing::License& after) {
-  const std::size_t changed = (before.status != after.status ? 1U : 0U) |
-                              (before.expires_at != after.expires_at ? 2U : 0U) |
-                              (before.next_lease_end != after.next_lease_end ? 4U : 0U);
-  std::optional<Statement>& statement = update_license_[changed];
-  if (!statement) statement.emplace(connection_, sql::kUpdateLicense[changed]);
+Statement& SqliteTx::update_statement(std::size_t indexed) {
+  std::optional<Statement>& statement = update_license_[indexed];
+  if (!statement) statement.emplace(connection_, sql::kUpdateLicense[indexed]);
   return *statement;
 }
 

@@ -51,7 +51,7 @@ class SqliteTx final : public Tx {
   UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
   void expect_one(std::string_view missing) const;
   void note_locked(const LicenseRow& license);
-  Statement& update_statement(const licensing::License& before, const licensing::License& after);
+  Statement& update_statement(std::size_t indexed);
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);
   void store_usage(std::span<const UsageUpdate> updates);
