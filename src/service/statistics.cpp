@@ -49,8 +49,12 @@ Statistics::Statistics(store::Store& store, WritePath& writes, const base::Clock
 Statistics::~Statistics() { stop(); }
 
 void Statistics::set_options(const StatisticsOptions& options) {
-  const std::lock_guard lock(mutex_);
-  options_ = options;
+  {
+    const std::lock_guard lock(mutex_);
+    options_ = options;
+    drop_now_ = true;
+  }
+  wake_.notify_one();
 }
 
 StatisticsOptions Statistics::options() const {
@@ -139,7 +143,8 @@ bool Statistics::take_seats() {
   return written && rolled_up_ >= head;
 }
 
-void Statistics::drop_old() {
+// False: there is more to drop, or nothing can be written now.
+bool Statistics::drop_old() {
   const StatisticsOptions options = this->options();
   const base::UnixSeconds now = clock_.now();
   const licensing::Day day = licensing::day_of(now - options.reports_age.count());
@@ -152,12 +157,14 @@ void Statistics::drop_old() {
       [&](auto& tx) { return tx.drop_seat_days(day, kDroppedAtOnce); },
   };
   const SteadyTime end = std::chrono::steady_clock::now() + kDropTime;
-  for (const auto& step : steps) {
+  for (std::size_t done = 0; done < std::size(steps); ++done, ++drop_step_) {
     std::size_t dropped = kDroppedAtOnce;
-    while (dropped == kDroppedAtOnce && std::chrono::steady_clock::now() < end) {
-      if (!write([&](store::Tx& tx) { dropped = step(tx.statistics()); })) return;
+    while (dropped == kDroppedAtOnce) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      if (!write([&](store::Tx& tx) { dropped = steps[drop_step_ % std::size(steps)](tx.statistics()); })) return false;
     }
   }
+  return true;
 }
 
 void Statistics::loop() {
@@ -168,10 +175,11 @@ void Statistics::loop() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto asked = [this](Task task) { return progress_[task].asked > progress_[task].done; };
-    wake_.wait_until(lock, next_beat, [&] { return stopping_ || asked(kRefusals) || asked(kSeats); });
+    wake_.wait_until(lock, next_beat, [&] { return stopping_ || drop_now_ || asked(kRefusals) || asked(kSeats); });
     if (stopping_) break;
     const SteadyTime now = std::chrono::steady_clock::now();
     const bool beat = now >= next_beat;
+    const bool drop_due = std::exchange(drop_now_, false) || now >= next_drop;
     const bool seats_due = asked(kSeats) || now >= last_seats + options_.interval;
     lock.unlock();
     run(kRefusals, refusals);
@@ -182,9 +190,8 @@ void Statistics::loop() {
       guarded([this] { return sweeper_.sweep(clock_.now()); });
     }
     if (beat) next_beat = now + kBeat;
-    if (now >= next_drop) {
-      next_drop = now + kDropInterval;
-      guarded([this] { return drop_old(), true; });
+    if (drop_due) {
+      next_drop = guarded([this] { return drop_old(); }) ? now + kDropInterval : next_beat;
     }
     lock.lock();
   }

@@ -34,7 +34,7 @@ class Statistics {
              StatisticsOptions options, std::function<void(std::string_view what)> on_error);
   ~Statistics();  // stop()
 
-  void set_options(const StatisticsOptions& options);
+  void set_options(const StatisticsOptions& options);  // takes effect at once
   StatisticsOptions options() const;
 
   // On the I/O thread of that number, when it gives the answer.
@@ -63,7 +63,7 @@ class Statistics {
   bool guarded(const std::function<bool()>& work);
   bool write(const std::function<void(store::Tx&)>& work);
   bool take_seats();
-  void drop_old();
+  bool drop_old();
 
   WritePath& writes_;
   const base::Clock& clock_;
@@ -74,12 +74,14 @@ class Statistics {
   LeaseSweeper sweeper_;
   SeatRollUp seats_;
   std::atomic<std::int64_t> rolled_up_{0};
+  std::size_t drop_step_ = 0;  // where drop_old() goes on
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, progressed_;
   StatisticsOptions options_;
   Progress progress_[kTasks];
   bool stopping_ = false;
+  bool drop_now_ = false;
   std::thread thread_;
 };
 

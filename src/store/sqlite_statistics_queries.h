@@ -87,7 +87,7 @@ inline constexpr Text kSeatDays =
 inline constexpr Text kOldSeatDays =
     "SELECT product, license, day FROM seat_days WHERE day < ?1 ORDER BY day LIMIT ?2";
 inline constexpr Text kDeleteSeatDay = "DELETE FROM seat_days WHERE product = ?1 AND license = ?2 AND day = ?3";
-inline constexpr Text kSetSeatsFrom = "UPDATE statistics SET seats_from = max(seats_from, ?1) WHERE one = 1";
+inline constexpr Text kSetSeatsFrom = "UPDATE statistics SET seats_from = ?1 WHERE one = 1 AND seats_from < ?1";
 inline constexpr Text kPendingSeats = "SELECT product, at, ended, net, top FROM pending_seats ORDER BY product, at";
 inline constexpr Text kDeletePendingSeats = "DELETE FROM pending_seats";
 inline constexpr Text kInsertPendingSeats =

@@ -147,7 +147,7 @@ std::size_t SqliteStatisticsTx::drop_seat_days(Day before, std::size_t most) {
     auto rows = select.rows(before, most);
     while (rows.next()) old.push_back({rows.number(0), rows.number(1), {.day = rows.number(2)}});
   }
-  if (old.empty()) return 0;
+  // Also when there is nothing to drop: no report goes back further, so that days don't depend on when others went.
   Statement(connection_, sql::kSetSeatsFrom).run(before);
   Statement remove(connection_, sql::kDeleteSeatDay);
   for (const ClosedSeatDay& row : old) remove.run(row.product, row.license, row.day.day);

@@ -36,8 +36,8 @@ struct StoredRefusal {
   Id license_id;  // zero: none is known
 };
 struct RefusalFilter {
-  std::string request_id, client_id, code;  // empty: any
-  Row license = 0;                          // 0: any
+  std::string request_id = {}, client_id = {}, code = {};  // empty: any
+  Row license = 0;                                         // 0: any
 };
 struct RefusalPage {
   std::vector<StoredRefusal> refusals;
@@ -64,8 +64,8 @@ struct DayCountQuery {
   Row product = 0;                   // 0: all
   Row license = 0;                   // with its product; 0: all, or whole products
   bool by_license = false;           // false: whole products
-  std::string name;                  // empty: all
-  std::optional<DayCountKey> after;  // nothing: from the beginning
+  std::string name = {};                  // empty: all
+  std::optional<DayCountKey> after = {};  // nothing: from the beginning
 };
 struct DayCountPage {
   struct Row {
@@ -110,7 +110,7 @@ struct StatisticsState {
   // The last event that is in the series of all licenses, of all products.
   std::int64_t license_sequence = 0, product_sequence = 0;
   std::int64_t refusals = 0;  // kept
-  Day seats_from = 0;         // days before it were dropped
+  Day seats_from = 0;         // the days before it are dropped
 };
 
 // Valid inside the visit only.
