@@ -47,7 +47,7 @@ struct ReadProbe final : service::ReadJob {
 // A transaction that changes nothing: it takes the way of every write, up to the commit, and costs no fsync.
 struct WriteProbe final : service::AdminJob {
   explicit WriteProbe(std::shared_ptr<Answer> to) : answer(std::move(to)) {
-    work = [](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {};
+    work = [](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) { return true; };
   }
   void finish(std::unique_ptr<service::Job> /*self*/, End /*end*/) noexcept override { answer->arrive(); }
   const std::shared_ptr<Answer> answer;

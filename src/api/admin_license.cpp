@@ -34,7 +34,7 @@ std::optional<store::LicenseDetails> lock_license(Change& change, const store::L
   const base::Id id = details.license.id;
   for (const store::EndedLease& ended : change.tx.reclaim({&details.license.row, 1}, change.now)) {
     state.seats_held -= state.seats_held > 0 ? 1 : 0;
-    change.events.push_back(service::lease_ended_event(id, ended, change.now));
+    change.events.push_back(service::lease_ended_event(id, ended, state.seats_held, change.now));
     change.after_commit([&cache = change.app.cache, id, client = ended.client_id] { cache.publish(id, client, {}); });
   }
   state.next_lease_end = change.tx.next_lease_end(details.license.row);

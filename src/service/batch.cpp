@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "licensing/seat_series.h"
 
 namespace lictor::service {
 namespace {
@@ -62,7 +63,8 @@ Code unknown_license(const Access& access) noexcept {
   return access.license_key_only ? Code::unauthenticated : Code::license_key_invalid;
 }
 
-store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, base::UnixSeconds now) {
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, std::uint32_t seats_held,
+                               base::UnixSeconds now) {
   store::Event event;
   event.at = now;
   event.actor = "system";
@@ -70,7 +72,8 @@ store::Event lease_ended_event(const base::Id& license, const store::EndedLease&
   event.subject = base::format_id(base::kLicensePrefix, license);
   event.client = ended.client_id;
   event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
-                 "\",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
+                 "\",\"seats_held\":" + std::to_string(seats_held) +
+                 ",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
   return event;
 }
 
@@ -137,7 +140,7 @@ void Batch::reclaim(store::Tx& tx) {
     License& license = licenses_[license_index_.at(ended.license)];
     license.row.state.seats_held -= license.row.state.seats_held > 0 ? 1 : 0;
     ended_.emplace_back(license_index_.at(ended.license), ended.client_id);
-    changes_.events.push_back(lease_ended_event(license.row.id, ended, now_));
+    changes_.events.push_back(lease_ended_event(license.row.id, ended, license.row.state.seats_held, now_));
   }
   for (const store::Row row : due) {
     License& license = licenses_[license_index_.at(row)];
@@ -184,7 +187,7 @@ void Batch::decide_all() {
       decide_usage(item, *usage);
     } else if (const auto* status = std::get_if<StatusInput>(&item.job->command)) {
       decide_status(item, *status);
-    } else {
+    } else if (!std::holds_alternative<SweepInput>(item.job->command)) {
       decide_seat(item);
     }
     item.job->answer.license = licenses_[item.license].row.state;
@@ -315,7 +318,8 @@ void Batch::decide_usage(Item& item, const UsageInput& input) {
   answer.usage = usage_fragment(input, usage);
   store::UsageKey key{input.request, input.signature, answer.usage, now_};
   usage_keys_.insert_or_assign(row_key(row, input.idempotency_key), key);
-  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key)});
+  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key),
+                            license.terms->product->stored.row, licensing::day_of(now_), input.quantity});
 }
 
 void Batch::store_changes(store::Tx& tx) {

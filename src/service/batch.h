@@ -18,7 +18,8 @@
 namespace lictor::service {
 
 // The event of a lease that ended by itself.
-store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, base::UnixSeconds now);
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, std::uint32_t seats_held,
+                               base::UnixSeconds now);
 
 class Batch {
  public:

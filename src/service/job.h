@@ -77,6 +77,7 @@ struct UsageInput {
   base::Digest request;    // of the members that a retry must repeat
   base::Digest signature;  // zero: unsigned
 };
+struct SweepInput {};  // nothing but what every job does first: it takes ended leases out
 struct StatusInput {
   licensing::StatusCommand command = licensing::StatusCommand::suspend;
   std::string reason;
@@ -86,7 +87,7 @@ struct LicenseJob : Job {
   store::LicenseRef ref;
   Access access;
   std::string client_id;
-  std::variant<ActivateInput, ValidateInput, DeactivateInput, UsageInput, StatusInput> command;
+  std::variant<ActivateInput, ValidateInput, DeactivateInput, UsageInput, StatusInput, SweepInput> command;
   std::string actor;  // for the audit, see store::Event
   std::string request_id;
   Answer answer;  // valid after End::committed

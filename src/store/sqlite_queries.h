@@ -41,10 +41,21 @@ inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM lic
 inline constexpr Text kLicenseByKey = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE key_digest = ?";
 inline constexpr Text kDetailsById = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE id = ?";
 inline constexpr Text kDetailsByKey = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE key_digest = ?";
-inline constexpr Text kUpdateLicense =
-    "UPDATE licenses SET status = ?2, issued_at = ?3, starts_at = ?4, expires_at = ?5, first_activated_at = ?6, "
-    "last_check_in_at = ?7, seats_held = ?8, next_lease_end = ?9, vacant_seats = ?10, transfers = ?11, "
-    "transfers_in_period = ?12, transfer_period_start = ?13 WHERE row = ?1";
+// One statement for each set of indexed columns that changed: 1 status, 2 expires_at, 4 next_lease_end.
+#define LICTOR_UPDATE_LICENSE(indexed)                                                                              \
+  "UPDATE licenses SET " indexed "issued_at = ?5, starts_at = ?6, first_activated_at = ?7, last_check_in_at = ?8, " \
+  "seats_held = ?9, vacant_seats = ?10, transfers = ?11, transfers_in_period = ?12, transfer_period_start = ?13 "   \
+  "WHERE row = ?1"
+inline constexpr Text kUpdateLicense[] = {
+    LICTOR_UPDATE_LICENSE(""),
+    LICTOR_UPDATE_LICENSE("status = ?2, "),
+    LICTOR_UPDATE_LICENSE("expires_at = ?3, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, expires_at = ?3, "),
+    LICTOR_UPDATE_LICENSE("next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("expires_at = ?3, next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, expires_at = ?3, next_lease_end = ?4, "),
+};
 inline constexpr Text kInsertLicense =
     "INSERT INTO licenses (id, key_digest, policy, status, issued_at, starts_at, expires_at, first_activated_at, "
     "last_check_in_at, seats_held, next_lease_end, vacant_seats, transfers, transfers_in_period, "
@@ -184,6 +195,7 @@ inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
 #undef LICTOR_LICENSE_COLUMNS
 #undef LICTOR_DETAILS_COLUMNS
+#undef LICTOR_UPDATE_LICENSE
 #undef LICTOR_ACTIVATION_COLUMNS
 #undef LICTOR_CLIENT_COLUMNS
 #undef LICTOR_EVENT_COLUMNS

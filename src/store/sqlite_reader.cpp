@@ -75,7 +75,7 @@ SqliteReader::Statements::Statements(Connection& connection)
       ping(connection, sql::kPing) {}
 
 SqliteReader::SqliteReader(const std::string& path)
-    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)) {}
+    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)), statistics_(connection_) {}
 
 // A statement that still has its row keeps its snapshot, so that what follows sees the same state.
 std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/sqlite_connection.h"
+#include "store/sqlite_statistics.h"
 #include "store/store.h"
 
 namespace lictor::store {
@@ -29,6 +30,7 @@ class SqliteReader final : public Reader {
   StoredEvent audit_head() override;
   Totals totals() override;
   void ping() override;
+  StatisticsReader& statistics() override { return statistics_; }
 
  private:
   // What is read often; the rest is prepared when it is needed.
@@ -42,6 +44,7 @@ class SqliteReader final : public Reader {
 
   Connection connection_;
   Statements statements_;
+  SqliteStatisticsReader statistics_;
 };
 
 }  // namespace lictor::store

@@ -26,6 +26,9 @@ using base::Id;
 using base::UnixSeconds;
 using Row = std::int64_t;  // the store's own number of a record; never leaves the server
 
+class StatisticsTx;      // store/statistics.h
+class StatisticsReader;  // the same
+
 // A broken world (business outcomes are values, bad input never gets here).
 class StoreError : public std::runtime_error {
  public:
@@ -135,6 +138,10 @@ struct UsageUpdate {
   std::int64_t total = 0;
   std::string idempotency_key;  // remembered with `key`, replacing an expired one
   UsageKey key;
+  // Added to the day's counts of the license and of its product.
+  Row product = 0;
+  std::int64_t day = 0;  // since 1970-01-01, UTC
+  std::int64_t quantity = 0;
 };
 
 // One audit event. `sequence` and `hash` are given by the store: hash = SHA-256 of the predecessor's hash and the
@@ -227,7 +234,7 @@ class Tx {
   // First of all: locks the licenses in a fixed order, whatever the order of `refs` (the same one may be named twice).
   virtual std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) = 0;
   // Takes ended leases of these licenses out: seats become free and seats_held / next_lease_end are corrected in the
-  // rows of the database; lock()'s result must be corrected by the caller from what this returns.
+  // rows of the database (the latter also where nothing had ended, so that it is no lower bound any more but true); lock()'s result must be corrected by the caller from what this returns.
   virtual std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) = 0;
   // The earliest end of a lease that is still held, kNever when there is none.
   virtual UnixSeconds next_lease_end(Row license) = 0;
@@ -258,6 +265,8 @@ class Tx {
   // Idempotency keys of administrative calls, kept for a day. remember() replaces one that is older.
   virtual std::optional<IdempotencyRecord> idempotency(const Id& caller, std::string_view key) = 0;
   virtual void remember(const IdempotencyRecord& record) = 0;
+
+  virtual StatisticsTx& statistics() = 0;
 };
 
 // Times are half open: at or after `…_after`, before `…_before`.
@@ -334,6 +343,7 @@ class Reader {
   virtual StoredEvent audit_head() = 0;
   virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
   virtual void ping() = 0;      // throws StoreError when the database can't be reached
+  virtual StatisticsReader& statistics() = 0;
 };
 
 // Thread-safe except where a returned object says otherwise.

@@ -48,6 +48,7 @@ class FaultyReader final : public store::Reader {
   store::StoredEvent audit_head() override { return real().audit_head(); }
   store::Totals totals() override { return real().totals(); }
   void ping() override { real().ping(); }
+  store::StatisticsReader& statistics() override { return real().statistics(); }
 
  private:
   Reader& real() {

@@ -79,7 +79,7 @@ TEST_F(ImportTest, ADryRunChangesNothing) {
   import(key("TAKEN", R"("holder":"a")"));
   const auto sequence = store_.open_reader()->audit_head().sequence;
   const auto dry =
-      import(key("NEW") + "," + key("TAKEN", R"("holder":"b")") + "," + row() + "," + key("x"), R"("dry_run":true)");
+      import(key("NEW-1") + "," + key("TAKEN", R"("holder":"b")") + "," + row() + "," + key("x"), R"("dry_run":true)");
   EXPECT_EQ(actions(dry), (Actions{"created", "failed", "created", "failed"}));
   EXPECT_EQ(dry.data().at("rows").at(2).as_object().count("license_key"), 0U) << "it would be another one later";
   EXPECT_EQ(admin("GET", "/status").number("licenses"), 1);

@@ -105,7 +105,7 @@ TEST_F(BackupRace, with_a_writer_is_one_moment) {
     store::EventFilter filter;
     for (auto reader = copy->open_reader();;) {
       filter.after = link.sequence;
-      const auto events = reader->events(filter, 1000);
+      const auto events = reader->events(filter, 1000).events;
       ASSERT_EQ(store::verify_chain(link, events), std::nullopt);
       if (events.empty()) break;
     }

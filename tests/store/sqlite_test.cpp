@@ -9,6 +9,7 @@
 #include "store/audit_chain.h"
 #include "store/conformance.h"
 #include "store/migrations.h"
+#include "store/statistics_conformance.h"
 #include "store/temp_directory.h"
 
 namespace lictor::test {
@@ -37,6 +38,7 @@ const auto kEngines = testing::Values(Engine{"sqlite", [] { return std::make_uni
 INSTANTIATE_TEST_SUITE_P(Engines, StoreConformance, kEngines, engine_name);
 INSTANTIATE_TEST_SUITE_P(Engines, LicenseOrders, kEngines, engine_name);
 INSTANTIATE_TEST_SUITE_P(Engines, StoreRace, kEngines, engine_name);
+INSTANTIATE_TEST_SUITE_P(Engines, StatisticsConformance, kEngines, engine_name);
 
 struct Refusal {
   StoreError::Kind kind = StoreError::Kind::other;
