@@ -42,6 +42,14 @@ struct CallTicket {
   RequestId request_id;
 };
 
+// Under what a refusal is kept, as far as it is known.
+struct Concerned {
+  base::Id license;        // zero: not known for sure; then `claimed` may tell
+  store::Row product = 0;  // of `license`
+  std::optional<store::LicenseRef> claimed;
+  std::string_view client_id;
+};
+
 class Call {
  public:
   Call(App& app, http::Exchange& exchange, const CallTicket& ticket)
@@ -57,7 +65,11 @@ class Call {
   const auth::Caller* caller = nullptr;
   // The part of the path that stands for {id}.
   std::string_view path_id;
+  Concerned concerned;
   std::string actor() const;
+  void set_actor(std::string_view actor) noexcept { actor_ = actor; }  // of a call that a job carried on
+  // A further header of the answer; `value` must be printable ASCII.
+  void set_header(std::string_view name, std::string_view value);
 
   // `data` is a JSON object. Each answers the exchange; one of them exactly once.
   void succeed(int status, std::string_view data, std::string_view message);
@@ -84,6 +96,7 @@ class Call {
   }
 
  private:
+  void note_refusal(const Failure& failure);
   const std::string& usual_headers() const;  // valid until the thread's next call
   void fail_internal(std::string_view what) noexcept;
   void finish(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body);
@@ -91,8 +104,19 @@ class Call {
   App& app_;
   http::Exchange& exchange_;
   const CallTicket ticket_;
+  std::string more_headers_;
+  std::string_view actor_;  // of a call that a job carried on
   bool answered_ = false;
 };
+
+// Hands a job that is a call back to its I/O thread.
+template <class T>
+void resume_call(std::unique_ptr<T> call) {
+  http::Deferred deferred = std::move(call->deferred);
+  deferred.resume(std::move(call));
+}
+// Answers of calls of which nothing was recorded and that may be tried again.
+Failure nothing_recorded(licensing::Code code);
 
 // A license job that carries its call and answers it on the I/O thread.
 struct LicenseCall final : service::LicenseJob, http::Continuation {
@@ -109,22 +133,6 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
   Reply reply;
   http::Deferred deferred;
   std::optional<licensing::Code> failure;  // nothing was recorded
-};
-
-struct AdminCall final : service::AdminJob, http::Continuation {
-  using Reply = std::function<void(Call&)>;
-  AdminCall(Call& call, Reply reply_with) : app(call.app()), ticket(call.ticket()), reply(std::move(reply_with)) {}
-  static void submit(Call& call, std::unique_ptr<AdminCall> job);
-
-  void finish(std::unique_ptr<Job> self, End end) noexcept override;
-  void run(http::Exchange& exchange) override;
-
-  App& app;
-  CallTicket ticket;
-  Reply reply;                 // after the commit
-  std::string exists_message;  // of ALREADY_EXISTS, when a unique name or key is taken
-  http::Deferred deferred;
-  std::optional<licensing::Code> failure;
 };
 
 // A read of the database and the answer made from it. `read` runs on a pool thread and returns what answers on the I/O

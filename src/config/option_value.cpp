@@ -27,7 +27,8 @@ constexpr std::array<Unit, 9> kByteUnits{{{"", 1},
                                           {"MiB", 1024 * 1024},
                                           {"GB", 1000 * 1000 * 1000},
                                           {"GiB", 1024 * 1024 * 1024}}};
-constexpr std::array<Unit, 5> kDurationUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::array<Unit, 6> kDurationUnits{
+    {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 constexpr std::array<Unit, 1> kNoUnit{{{"", 1}}};
 constexpr std::array<std::string_view, 4> kOn{"on", "true", "yes", "1"};
 constexpr std::array<std::string_view, 4> kOff{"off", "false", "no", "0"};
@@ -137,6 +138,7 @@ Result<OptionValue> parse_option_value(const Option& option, std::string_view te
 }
 
 std::string shown_value(const Option& option, std::string_view text) {
+  if (option.secret) return "(a secret)";
   std::string shown(text.substr(0, kMaxShownBytes));
   bool cut = shown.size() < text.size();
   const std::size_t colon = shown.find(':');
@@ -145,6 +147,14 @@ std::string shown_value(const Option& option, std::string_view text) {
     cut = true;
   }
   return '"' + shown + (cut ? "…\"" : "\"");
+}
+
+std::string printable_text(const EffectiveOption& effective) {
+  if (effective.text.empty()) return {};
+  std::string shown = shown_value(*effective.option, effective.text);
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7F'; };
+  std::replace_if(shown.begin(), shown.end(), is_control, '?');
+  return shown.starts_with('"') ? shown.substr(1, shown.size() - 2) : shown;
 }
 
 }  // namespace lictor::config

@@ -27,9 +27,13 @@ class FaultyReader final : public store::Reader {
   std::optional<store::LicenseDetails> license_details(const store::LicenseRef& ref, base::UnixSeconds now) override {
     return real().license_details(ref, now);
   }
-  std::vector<store::LicenseDetails> licenses(const store::LicenseFilter& filter, store::Row before, std::size_t limit,
-                                              base::UnixSeconds now) override {
-    return real().licenses(filter, before, limit, now);
+  store::LicensePage licenses(const store::LicenseFilter& filter, store::LicenseOrder order,
+                              const std::optional<store::Position>& after, std::size_t limit,
+                              base::UnixSeconds now) override {
+    return real().licenses(filter, order, after, limit, now);
+  }
+  store::HeldSeats held_seats(store::Row license, std::size_t limit, base::UnixSeconds now) override {
+    return real().held_seats(license, limit, now);
   }
   std::vector<store::ClientView> clients(store::Row license, std::string_view after, std::size_t limit) override {
     return real().clients(license, after, limit);
@@ -38,12 +42,13 @@ class FaultyReader final : public store::Reader {
   std::vector<store::Policy> policies() override { return real().policies(); }
   std::optional<store::ApiKey> api_key(const base::Id& id) override { return real().api_key(id); }
   std::vector<store::ApiKey> api_keys() override { return real().api_keys(); }
-  std::vector<store::StoredEvent> events(const store::EventFilter& filter, std::size_t limit) override {
+  store::EventPage events(const store::EventFilter& filter, std::size_t limit) override {
     return real().events(filter, limit);
   }
   store::StoredEvent audit_head() override { return real().audit_head(); }
   store::Totals totals() override { return real().totals(); }
   void ping() override { real().ping(); }
+  store::StatisticsReader& statistics() override { return real().statistics(); }
 
  private:
   Reader& real() {
@@ -92,6 +97,7 @@ ApiTest::ApiTest(std::size_t queue_max)
       api_keys_(1, crypto::Prf::Key{3}),
       writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}}),
       reads_(store_, {2, queue_max, {}}),
+      statistics_(store_, writes_, clock_, 1, {}, [](std::string_view what) { ADD_FAILURE() << what; }),
       app_{clock_,
            log_,
            metrics_,
@@ -100,13 +106,15 @@ ApiTest::ApiTest(std::size_t queue_max)
            cache_,
            writes_,
            reads_,
+           statistics_,
            totals_,
            crypto::Prf(store_.digest_key()),
            api::FingerprintReader(store_.digest_key()),
            kNow,
            store_.describe(),
            [] { return http::ConnectionCounts{}; },
-           [this] { return stopping_; }},
+           [this] { return stopping_; },
+           [] { return std::uint64_t{0}; }},
       server_([this](http::Exchange& exchange) { api::dispatch(app_, exchange); }) {
   auth::NewApiKey made = auth::make_api_key();
   admin_key_ = made.text.reveal();
@@ -122,6 +130,7 @@ ApiTest::ApiTest(std::size_t queue_max)
 }
 
 ApiTest::~ApiTest() {
+  statistics_.stop();
   writes_.stop();
   reads_.stop();
 }
