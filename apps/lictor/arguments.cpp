@@ -71,6 +71,8 @@ void add_if_match(CLI::App& command, ChangeOptions& options) {
   add_text(command, "--if-match", options.if_match, "Only if it still has this etag (show --json has it)", "ETAG");
 }
 
-void add_yes(CLI::App& command, ChangeOptions& options) { command.add_flag("--yes,-y", options.yes, "Do not ask"); }
+void add_yes(CLI::App& command, ChangeOptions& options) {
+  command.add_flag("--yes,-y", options.yes, "Do not ask; needed when stdin is no terminal");
+}
 
 }  // namespace lictor::cli

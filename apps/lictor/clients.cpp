@@ -73,7 +73,7 @@ void print_client(Session& session, const json::object& client) {
   add("client id", text_of(client, "id"));
   add("license id", text_of(client, "license_id"));
   table.add({{"state", Colour::dim}, status_cell(client_state(client))});
-  add("version", text_of(client, "version"));
+  add("version", text_of(client, "client_version"));
   add("activated", time_or(client, "activated_at", ""));
   add("lease ends", time_or(client, "lease_expires_at", "never"));
   add("last seen", time_or(client, "last_seen_at", ""));
@@ -133,7 +133,7 @@ Table clients_table(const json::array& clients) {
     const json::object& client = item.as_object();
     table.add({{text_of(client, "client_id")},
                status_cell(client_state(client)),
-               {text_of(client, "version")},
+               {text_of(client, "client_version")},
                {time_or(client, "activated_at", "")},
                {time_or(client, "lease_expires_at", "never")},
                {time_or(client, "last_seen_at", "")},
@@ -154,11 +154,11 @@ void add_client_commands(CLI::App& app, Commands commands) {
   add_amount(listing, o->amount);
   add_single(group, commands, "show", "Show a client", show);
   add_single(group, commands, "deactivate", "Free a client's seat",
-             [](Session& session, const OneClient& o) { change(session, o, "deactivate"); });
+             [](Session& session, const OneClient& one) { change(session, one, "deactivate"); });
   add_single(group, commands, "block", "Refuse a client on this license until it is unblocked, and free its seat",
-             [](Session& session, const OneClient& o) { change(session, o, "block"); });
+             [](Session& session, const OneClient& one) { change(session, one, "block"); });
   add_single(group, commands, "unblock", "Let a client activate again",
-             [](Session& session, const OneClient& o) { change(session, o, "unblock"); });
+             [](Session& session, const OneClient& one) { change(session, one, "unblock"); });
   add_single(group, commands, "forget", "Free a client's seat and remove its record", forget);
 }
 

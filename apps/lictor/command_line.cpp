@@ -58,6 +58,7 @@ void add_commands(CLI::App& app, Commands commands) {
   add_audit_commands(app, commands);
   add_profile_commands(app, commands);
   add_completion_command(app, commands);
+  add_docs_command(app, commands);
 }
 
 }  // namespace

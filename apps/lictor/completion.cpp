@@ -17,6 +17,8 @@ struct Place {
   bool only_positionals = false;  // after --
 };
 
+bool is_shown(const CLI::App* command) { return !command->get_group().empty(); }
+
 const CLI::App* find_command(const CLI::App& app, const std::string& name) {
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_name() == name) return command;
@@ -77,7 +79,7 @@ std::vector<std::string> option_names(const Place& place) {
 
 std::vector<std::string> names_here(const Place& place) {
   std::vector<std::string> names;
-  for (const CLI::App* command : place.path.back()->get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : place.path.back()->get_subcommands(is_shown)) {
     names.push_back(command->get_name());
   }
   std::size_t index = 0;
@@ -109,23 +111,23 @@ _lictor() {
 complete -F _lictor lictor
 )";
 
-constexpr const char* kZsh = R"(#compdef lictor
+// A delimiter of its own: the script has )" in it.
+constexpr const char* kZsh = R"zsh(#compdef lictor
 # zsh completion of lictor: source <(lictor completion zsh)
 _lictor() {
   local line
   local -a found
-  for line in ${(f)"$("${words[1]}" __complete "${(@)words[2,CURRENT]}" 2>/dev/null)"}; do
+  for line in "${(@f)$("${words[1]}" __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
-      :files) _files ;
-;
-      :directories) _files -/ ;
-      ;
-      *) found+=("$line") ;
-      ;
-      esac done((${#found})) && compadd - a found
-      }
+      :files) _files ;;
+      :directories) _files -/ ;;
+      ?*) found+=("$line") ;;
+    esac
+  done
+  ((${#found})) && compadd -a found
+}
 compdef _lictor lictor
-)";
+)zsh";
 
 constexpr const char* kFish = R"(# fish completion of lictor: lictor completion fish | source
 function __lictor_complete

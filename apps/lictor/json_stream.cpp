@@ -18,8 +18,8 @@ bool is_space(int byte) { return byte == ' ' || byte == '\n' || byte == '\r' || 
 
 }  // namespace
 
-JsonStream::JsonStream(Source source, std::function<bool(std::string_view)> wants)
-    : source_(std::move(source)), wants_(std::move(wants)), buffer_(kBufferBytes, '\0') {
+JsonStream::JsonStream(Source source, std::function<bool(std::string_view)> wants, std::string_view alone)
+    : source_(std::move(source)), wants_(std::move(wants)), buffer_(kBufferBytes, '\0'), alone_(alone) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   peek();
   if (std::string_view(buffer_.data(), size_).starts_with(kByteOrderMark)) position_ = kByteOrderMark.size();
@@ -106,6 +106,7 @@ std::optional<JsonStream::Element> JsonStream::next_element() {
       take();
       state_ = State::members;
       first_ = false;
+      if (is_alone_) finish("array");
       return std::nullopt;
     }
     if (!first_) expect(',');
@@ -121,11 +122,15 @@ std::optional<JsonStream::Element> JsonStream::next_element() {
   }
 }
 
+void JsonStream::finish(const char* what) {
+  if (peek_past_space() >= 0) fail(fmt::format("more text after the end of the {}", what));
+  state_ = State::end;
+}
+
 std::optional<JsonStream::Element> JsonStream::next_member() {
   if (peek_past_space() == '}') {
     take();
-    if (peek_past_space() >= 0) fail("more text after the end of the object");
-    state_ = State::end;
+    finish("object");
     return std::nullopt;
   }
   if (!first_) expect(',');
@@ -150,8 +155,10 @@ std::optional<JsonStream::Element> JsonStream::next_member() {
 
 std::optional<JsonStream::Element> JsonStream::next() {
   if (state_ == State::start) {
-    expect('{');
-    state_ = State::members;
+    is_alone_ = peek_past_space() == '[';
+    expect(is_alone_ ? '[' : '{');
+    state_ = is_alone_ ? State::elements : State::members;
+    if (is_alone_) member_ = alone_;
   }
   while (state_ != State::end) {
     auto element = state_ == State::elements ? next_element() : next_member();

@@ -1,5 +1,5 @@
 // Reads a JSON object whose members are long arrays, an element at a time, from text that comes in pieces: a file of
-// any length in little memory.
+// any length in little memory. An array alone is taken for an object with it as its only member.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -15,8 +15,8 @@ class JsonStream {
  public:
   // Gives the next piece into the buffer and says how long it is; 0 at the end.
   using Source = std::function<std::size_t(char* buffer, std::size_t size)>;
-  // What `wants` refuses is passed over, and its elements are not given.
-  JsonStream(Source source, std::function<bool(std::string_view member)> wants);
+  // What `wants` refuses is passed over, and its elements are not given. `alone`: the name of an array that is alone.
+  JsonStream(Source source, std::function<bool(std::string_view member)> wants, std::string_view alone);
 
   struct Element {
     std::string member;    // of the object
@@ -49,6 +49,9 @@ class JsonStream {
   State state_ = State::start;
   std::string member_;  // the one that is read
   bool first_ = true;   // of the array or the object
+  std::string alone_;
+  bool is_alone_ = false;
+  void finish(const char* what);
 };
 
 }  // namespace lictor::cli

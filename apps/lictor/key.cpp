@@ -143,6 +143,10 @@ void change(Session& session, const KeyChange& options) {
 
 void revoke(Session& session, const OneKey& options) {
   const std::string id = checked_id(options.id);
+  if (must_ask(options)) {
+    confirm(options,
+            fmt::format("Revoke {} ({}) for good?", id, text_of(session.client().get("/api-keys/" + id), "name")));
+  }
   const json::object key =
       with_etag(session, session.client().post("/api-keys/" + id + "/revoke", {}, options.if_match));
   if (session.output().json()) return session.output().print_json(key);
@@ -197,9 +201,10 @@ void add_key_commands(CLI::App& app, Commands commands) {
   add_change(group, commands);
   auto r = std::make_shared<OneKey>();
   CLI::App& revoking = commands.add(group, "revoke", "Revoke an API key at once",
-                                    "lictor key revoke key_0123456789abcdefghjkmnpqrs", r, revoke);
+                                    "lictor key revoke key_0123456789abcdefghjkmnpqrs --yes", r, revoke);
   add_text(revoking, "id", r->id, "Its id (key_…)", "")->required();
   add_if_match(revoking, *r);
+  add_yes(revoking, *r);
 }
 
 }  // namespace lictor::cli

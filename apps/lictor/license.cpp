@@ -5,6 +5,7 @@
 
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
+#include "lictor/license_grants.h"
 #include "lictor/licenses.h"
 #include "lictor/session.h"
 #include "lictor/values.h"
@@ -13,17 +14,17 @@ namespace lictor::cli {
 namespace json = boost::json;
 namespace {
 
-constexpr std::size_t kPageSize = 1000;  // the most that GET /licenses gives at once
-
 // ---- create ----
 
 struct CreateOptions {
   std::string product, policy, holder, key, starts_at, expires_at, max_clients;
   int count = 1;
   std::vector<std::string> assignments;
+  Grants grants;
 };
 
-json::object create_body(const CreateOptions& options, base::UnixSeconds now) {
+json::object create_body(Session& session, const CreateOptions& options) {
+  const base::UnixSeconds now = session.now();
   json::object body{{"product", options.product}, {"policy", options.policy}};
   if (options.count != 1) body["count"] = options.count;
   if (!options.key.empty()) body["license_key"] = options.key;
@@ -39,9 +40,10 @@ json::object create_body(const CreateOptions& options, base::UnixSeconds now) {
     if (time) body["expires_at"] = *time;
     if (!time) overrides["duration"] = nullptr;  // without a duration nothing but expires_at ends a license
   }
-  for (auto& [name, value] : read_assignments(options.assignments, {})) {
+  for (auto& [name, value] : read_assignments(options.assignments)) {
     add_member(overrides, "--set", {std::string(name), value});
   }
+  if (options.grants.any()) merge_grants(session, options.grants, {options.product, options.policy, {}}, overrides);
   if (!overrides.empty()) body["overrides"] = std::move(overrides);
   return body;
 }
@@ -50,7 +52,7 @@ void create(Session& session, const CreateOptions& options) {
   if (!options.key.empty() && options.count != 1) {
     throw CommandError(ExitCode::usage, "--key: one key is imported at a time; leave --count out");
   }
-  const json::object body = create_body(options, session.now());
+  const json::object body = create_body(session, options);
   const json::array licenses = array_of(session.client().post("/licenses", body), "licenses");
   if (session.output().json()) return session.output().print_json(licenses);
   if (licenses.size() == 1) return print_license(session, licenses.front().as_object());
@@ -86,7 +88,7 @@ void list(Session& session, const ListOptions& options) {
                        {"expires_after", time("--expires-after", options.expires_after)},
                        {"expires_before", time("--expires-before", options.expires_before)},
                        {"sort", options.sort}};
-  const Listing listing = session.client().list("/licenses", "licenses", query, options.amount.most(), kPageSize);
+  const Listing listing = session.client().list("/licenses", "licenses", query, options.amount.most());
   remark_more(session, listing);
   if (session.output().json()) return session.output().print_json(listing.items);
 
@@ -142,6 +144,7 @@ void add_create(CLI::App& group, Commands commands) {
   add_text(command, "--holder", o->holder, "The customer it is issued to");
   add_text(command, "--key", o->key, "Import this license key instead of making one", "KEY");
   add_number(command, "--count", o->count, "How many, 1 to 10000", 1, 10'000);
+  add_grants(command, o->grants);
   add_repeated(command, "--set", o->assignments, "Override a member of the policy's terms", "MEMBER=JSON");
 }
 

@@ -1,17 +1,12 @@
 // lictor license export
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 
 #include "lictor/csv.h"
-#include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/license_rows.h"
+#include "lictor/output_file.h"
 #include "lictor/session.h"
 
 namespace lictor::cli {
@@ -22,48 +17,6 @@ constexpr std::size_t kPageSize = 5000;  // the most that GET /licenses/export g
 
 struct ExportOptions {
   std::string product, policy, format, file;
-};
-
-// Stdout, or a file that is there as a whole or not at all, for its owner alone: it holds license keys.
-class Sink {
- public:
-  explicit Sink(const std::string& path) : path_(path) {
-    if (path.empty() || path == "-") return;
-    draft_ = path + ".part";
-    ::unlink(draft_.c_str());
-    const int descriptor = ::open(draft_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    file_ = descriptor < 0 ? nullptr : ::fdopen(descriptor, "wb");
-    if (file_ == nullptr) fail();
-  }
-  ~Sink() {
-    if (file_ == nullptr) return;
-    std::fclose(file_);
-    ::unlink(draft_.c_str());
-  }
-  Sink(const Sink&) = delete;
-  Sink& operator=(const Sink&) = delete;
-
-  void write(std::string& text) {
-    std::FILE* const target = draft_.empty() ? stdout : file_;
-    if (std::fwrite(text.data(), 1, text.size(), target) != text.size() && !draft_.empty()) fail();
-    text.clear();
-  }
-  void finish() {
-    if (draft_.empty()) return;
-    const bool written = std::fflush(file_) == 0 && ::fsync(::fileno(file_)) == 0;
-    if (!written || std::rename(draft_.c_str(), path_.c_str()) != 0) fail();
-    std::fclose(file_);
-    file_ = nullptr;
-  }
-
- private:
-  [[noreturn]] void fail() const {
-    throw CommandError(ExitCode::refused,
-                       fmt::format("{}: it can't be written: {}", printable(path_), std::strerror(errno)));
-  }
-  std::string path_;
-  std::string draft_;
-  std::FILE* file_ = nullptr;
 };
 
 // Only what another server needs to make the same: no ids, no times.
@@ -106,7 +59,7 @@ void export_licenses(Session& session, const ExportOptions& options) {
   } else {
     append_csv_line(text, {kLicenseColumns.begin(), kLicenseColumns.end()});
   }
-  Sink sink(options.file);
+  OutputFile file(options.file);
   Progress progress;
   std::size_t count = 0;
   const Query query = {{"product", options.product}, {"policy", options.policy}, {"limit", std::to_string(kPageSize)}};
@@ -122,14 +75,14 @@ void export_licenses(Session& session, const ExportOptions& options) {
       }
       ++count;
     }
-    sink.write(text);
-    if (!options.file.empty()) progress.show(fmt::format("{} licenses", count));
+    file.write(text);
+    if (!file.is_stdout()) progress.show(fmt::format("{} licenses", count));
     return true;
   });
   if (is_json) text += "\n]}\n";
-  sink.write(text);
-  sink.finish();
-  if (!options.file.empty() && options.file != "-")
+  file.write(text);
+  file.finish();
+  if (!file.is_stdout())
     session.output().remark(fmt::format("lictor: {} licenses are in {}, with their keys", count, options.file));
 }
 

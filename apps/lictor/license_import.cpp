@@ -263,7 +263,8 @@ void add_license_import_command(CLI::App& group, Commands commands) {
       "license_key (made when missing), license_id, holder, status, issued_at, starts_at, expires_at,\n"
       "first_activated_at and overrides (JSON). Times are Unix seconds or dates; expires_at may be never. One\n"
       "apostrophe before = + - @ or an apostrophe is taken off. A JSON file is what license export --format json\n"
-      "writes; its products and policies are created first when they are missing.\n"
+      "writes; its products and policies are created first when they are missing. An array of licenses alone will\n"
+      "do, too.\n"
       "More than 10000 rows go in several calls, after all of them were checked: a failure in between leaves\n"
       "those before it, and says so.\n\n" +
       command.get_footer());

@@ -12,11 +12,14 @@
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/json_stream.h"
+#include "lictor/text.h"
 #include "lictor/values.h"
 
 namespace lictor::cli {
 namespace json = boost::json;
 namespace {
+
+constexpr std::string_view kLicenses = "licenses";
 
 // ---- cells ----
 
@@ -88,10 +91,10 @@ LicenseSource csv_source(InputFile& file, base::UnixSeconds now) {
 LicenseSource json_source(InputFile& file) {
   auto stream =
       std::make_shared<JsonStream>([&file](char* buffer, std::size_t size) { return file.read(buffer, size); },
-                                   [](std::string_view member) { return member == "licenses"; });
+                                   [](std::string_view member) { return member == kLicenses; }, kLicenses);
   return [stream]() -> std::optional<LicenseRow> {
     while (auto element = stream->next()) {
-      if (element->member != "licenses") continue;
+      if (element->member != kLicenses) continue;
       LicenseRow row{element->line, {}, {}, {}};
       if (element->value.is_object()) {
         row.members = std::move(element->value.get_object());
@@ -158,7 +161,8 @@ FileFormat InputFile::guess_format() {
   const std::string_view text(begin.data(), read(begin.data(), begin.size()));
   rewind();
   const std::size_t first = text.find_first_not_of("\xEF\xBB\xBF \t\r\n");
-  return first != std::string_view::npos && text[first] == '{' ? FileFormat::json : FileFormat::csv;
+  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[') ? FileFormat::json
+                                                                                       : FileFormat::csv;
 }
 
 LicenseSource open_licenses(InputFile& file, FileFormat format, base::UnixSeconds now) {
@@ -170,20 +174,31 @@ Definitions read_definitions(InputFile& file, FileFormat format) {
   Definitions found;
   if (format == FileFormat::csv) return found;
   file.rewind();
-  const auto is_definition = [](std::string_view member) { return member == "products" || member == "policies"; };
-  JsonStream stream([&file](char* buffer, std::size_t size) { return file.read(buffer, size); }, is_definition);
-  bool is_export = false;
+  bool has_licenses = false;
+  const auto is_definition = [&](std::string_view member) {
+    has_licenses = has_licenses || member == kLicenses;
+    return member == "products" || member == "policies";
+  };
+  JsonStream stream([&file](char* buffer, std::size_t size) { return file.read(buffer, size); }, is_definition,
+                    kLicenses);
   while (auto element = stream.next()) {
-    if (element->member == "format")
-      is_export = element->value.is_string() && element->value.get_string() == kExportFormat;
+    if (element->member == "format") {
+      has_licenses = true;
+      const bool known = element->value.is_string() && element->value.get_string() == kExportFormat;
+      if (!known) {
+        throw CommandError(ExitCode::usage, fmt::format("line {}: format {}: this version reads \"{}\"", element->line,
+                                                        printable(json::serialize(element->value)), kExportFormat));
+      }
+    }
     if (!is_definition(element->member)) continue;
     if (!element->value.is_object())
       throw CommandError(ExitCode::usage, fmt::format("line {}: not an object", element->line));
     auto& list = element->member == "products" ? found.products : found.policies;
     list.push_back(std::move(element->value.get_object()));
   }
-  if (!is_export) {
-    throw CommandError(ExitCode::usage, fmt::format("no file of licenses: it has no \"format\":\"{}\"", kExportFormat),
+  if (!has_licenses) {
+    throw CommandError(ExitCode::usage,
+                       "no file of licenses: it has no array of them, as the member \"licenses\" or alone",
                        "lictor license export --format json writes one; a CSV file begins with its column names");
   }
   return found;

@@ -2,7 +2,7 @@
 //
 // JSON: {"format":"lictor-export-1","products":[…],"policies":[…],"licenses":[…]}, an element a line; a product is
 // {name, client_auth, require_signature, releases}, a policy {product, name, terms}, a license a row of POST
-// /licenses/import (docs/http-api.md).
+// /licenses/import (docs/http-api.md). Only the licenses are needed; they may also be an array alone.
 // CSV (csv.h): a header line with the names of the columns, then a license a line. Times are Unix seconds or dates, an
 // end `never`, overrides JSON. Columns may be missing and cells empty: the member is then left out.
 #pragma once

@@ -80,21 +80,15 @@ void print_license(Session& session, const json::object& license) {
 
 std::string client_state(const json::object& client) {
   if (is_true(client, "blocked")) return "blocked";
-  if (!is_true(client, "held")) return "released";
+  if (!is_true(client, "held")) return text_of(client, "status") == "lease_expired" ? "lease ended" : "released";
   return is_true(client, "over_limit") ? "over limit" : "active";
 }
 
-void add_member(json::object& object, std::string_view flag, Member member) {
-  const auto [place, added] = object.emplace(member.first, std::move(member.second));
-  if (!added) throw CommandError(ExitCode::usage, fmt::format("{}: {} is given twice", flag, printable(member.first)));
-}
-
-json::object read_assignments(const std::vector<std::string>& set, const std::vector<std::string>& unset) {
+json::object read_assignments(const std::vector<std::string>& texts) {
   json::object members;
-  for (const std::string& text : set) {
+  for (const std::string& text : texts) {
     add_member(members, "--set", required_value("--set", text, parse_assignment(text)));
   }
-  for (const std::string& name : unset) add_member(members, "--unset", {name, nullptr});
   return members;
 }
 

@@ -20,14 +20,12 @@ FoundLicense find_license(Session& session, const std::string& name);
 boost::json::object get_license(Session& session, const std::string& name);
 void print_license(Session& session, const boost::json::object& license);
 
-// active, over limit, released or blocked.
+// active, over limit, released, lease ended or blocked.
 std::string client_state(const boost::json::object& client);
 Table clients_table(const boost::json::array& clients);
 
-// Adds a member, or CommandError (wrong usage) when `flag` gave it twice.
-void add_member(boost::json::object& object, std::string_view flag, Member member);
-// The members of --set MEMBER=JSON and, as null, of --unset MEMBER.
-boost::json::object read_assignments(const std::vector<std::string>& set, const std::vector<std::string>& unset);
+// The members of --set MEMBER=JSON.
+boost::json::object read_assignments(const std::vector<std::string>& texts);
 
 inline constexpr const char* kLicenseArgument = "Its id (lic_…) or its key";
 

@@ -21,9 +21,18 @@ struct CreateOptions {
   TermsOptions terms;
 };
 
+// What is allowed but perhaps not what was meant.
+void remark_warnings(Session& session, const json::object& policy) {
+  for (const json::value& warning : array_of(policy, "warnings")) {
+    if (warning.is_string())
+      session.output().remark("lictor: warning: " + printable(std::string(warning.get_string())));
+  }
+}
+
 void create(Session& session, const CreateOptions& options) {
   const json::object body{{"product", options.product}, {"name", options.name}, {"terms", build_terms(options.terms)}};
   const json::object policy = session.client().post("/policies", body);
+  remark_warnings(session, policy);
   if (session.output().json()) return session.output().print_json(policy);
   session.output().print_line(
       fmt::format("policy {} of {} is there; issue a license: lictor license create --product {} --policy {}",
@@ -91,16 +100,11 @@ std::string find_policy(Session& session, const OnePolicy& options) {
     throw CommandError(ExitCode::usage,
                        fmt::format("{}: a policy's name needs its --product beside it", printable(options.name)));
   }
-  for (const json::value& item :
-       array_of(session.client().get("/policies", {{"product", options.product}}), "policies")) {
-    if (text_of(item.as_object(), "name") == options.name) return text_of(item.as_object(), "id");
-  }
-  throw CommandError(ExitCode::refused,
-                     fmt::format("product {} has no policy {}", printable(options.product), printable(options.name)),
-                     fmt::format("lictor policy list --product {} shows them", printable(options.product)));
+  return text_of(get_policy(session, options.product, options.name), "id");
 }
 
 void print_policy(Session& session, const json::object& policy) {
+  remark_warnings(session, policy);
   if (session.output().json()) return session.output().print_json(policy);
   Table table;
   const auto add = [&table](std::string label, std::string text) {
@@ -133,30 +137,12 @@ struct PolicyChange : OnePolicy {
   std::vector<std::string> unset, removed_features, removed_quotas;
 };
 
-// The features (or quotas) that are there, with some others and without some.
-void merge_members(json::object& terms, const json::object& present, const char* member, const char* flag,
-                   const std::vector<std::string>& removed) {
-  const json::object added = object_of(terms, member);
-  if (added.empty() && removed.empty()) return;
-  json::object all = object_of(present, member);
-  for (const std::string& name : removed) {
-    if (all.erase(name) > 0) continue;
-    throw CommandError(ExitCode::refused,
-                       fmt::format("{} {}: the policy has none of that name", flag, printable(name)));
-  }
-  for (const auto& [name, value] : added) all[name] = value;
-  terms[member] = std::move(all);
-}
-
 void change(Session& session, const PolicyChange& options) {
   json::object terms = build_terms(options.terms);
-  for (const std::string& name : options.unset) {
-    if (!terms.emplace(name, nullptr).second)
-      throw CommandError(ExitCode::usage, fmt::format("--unset {}: it is set, too", printable(name)));
-  }
+  require_apart(terms, options.unset);
   const bool merges = !options.terms.features.empty() || !options.terms.quotas.empty() ||
                       !options.removed_features.empty() || !options.removed_quotas.empty();
-  if (terms.empty() && !merges) {
+  if (terms.empty() && options.unset.empty() && !merges) {
     throw CommandError(ExitCode::usage, "nothing to change: give --terms, --unset, or an option of the terms",
                        "lictor policy change --help lists them");
   }
@@ -166,10 +152,18 @@ void change(Session& session, const PolicyChange& options) {
     // The server takes all features or none: these go beside those that are there, if nobody changes them meanwhile.
     const json::object present = object_of(session.client().get(path), "terms");
     if (if_match.empty()) if_match = session.client().etag();
-    merge_members(terms, present, "features", "--remove-feature", options.removed_features);
-    merge_members(terms, present, "quotas", "--remove-quota", options.removed_quotas);
+    const auto merge = [&](const char* member, const char* flag, const std::vector<std::string>& removed) {
+      const json::object added = object_of(terms, member);
+      if (!added.empty() || !removed.empty())
+        terms[member] = merged_members(object_of(present, member), added, flag, removed);
+    };
+    merge("features", "--remove-feature", options.removed_features);
+    merge("quotas", "--remove-quota", options.removed_quotas);
   }
-  print_policy(session, with_etag(session, session.client().patch(path, {{"terms", std::move(terms)}}, if_match)));
+  json::object body;
+  if (!terms.empty()) body["terms"] = std::move(terms);
+  if (!options.unset.empty()) body["unset"] = json::array(options.unset.begin(), options.unset.end());
+  print_policy(session, with_etag(session, session.client().patch(path, body, if_match)));
 }
 
 void remove(Session& session, const OnePolicy& options) {

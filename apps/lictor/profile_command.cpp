@@ -16,7 +16,7 @@ struct SaveOptions {
   bool force = false;
 };
 
-fs::path absolute(const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); }
+fs::path whole_path(const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); }
 
 void save(Session& session, const SaveOptions& options) {
   const fs::path path = own_profile_path();
@@ -31,9 +31,9 @@ void save(Session& session, const SaveOptions& options) {
   const Connection connection = find_connection(globals.url, globals.data, globals.profile);
   Profile profile;
   profile.url = connection.url;
-  profile.data = absolute(connection.data);
+  profile.data = whole_path(connection.data);
   // A key that lies in a file stays there alone.
-  profile.api_key_file = absolute(connection.key_file);
+  profile.api_key_file = whole_path(connection.key_file);
   if (connection.key_file.empty()) profile.api_key = std::string(connection.api_key.reveal());
   write_profile(profile, path);
   if (session.output().json()) return session.output().print_json({{"path", path.string()}, {"url", profile.url}});

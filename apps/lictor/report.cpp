@@ -1,14 +1,15 @@
-// lictor report usage | seats | refusals, lictor refusals list
+// lictor report usage | seats | refusals
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
-#include <chrono>
+#include <limits>
 
-#include "base/id.h"
 #include "lictor/csv.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/licenses.h"
+#include "lictor/output_file.h"
 #include "lictor/session.h"
 #include "lictor/values.h"
 
@@ -49,11 +50,13 @@ const Report kReports[] = {
      {{"day", "DAY"}, {"product", "PRODUCT"}, {"license_id", "LICENSE ID"}, {"code", "CODE"}, {"count", "COUNT"}}},
 };
 
+constexpr std::size_t kPageSize = 10'000;  // the most that /reports gives at once
+
 struct ReportOptions {
   const Report* report = nullptr;
-  std::string product, license, metric, code, from, to, by = "product";
+  std::string product, license, metric, code, from, to, by, file;
   bool csv = false;
-  Amount amount{1000, false};
+  Amount amount{1000};
 };
 
 // Reports are of whole UTC days: a bare date is one, wherever this machine is.
@@ -70,34 +73,7 @@ std::string cell_text(const json::object& row, const char* member) {
   return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
 }
 
-void print_report(Session& session, const ReportOptions& options, const json::array& rows) {
-  std::vector<Column> columns = options.report->columns;
-  const auto is_hidden = [&](const Column& column) {
-    return options.by == "product" && std::string_view(column.member) == "license_id";
-  };
-  if (!options.csv) std::erase_if(columns, is_hidden);
-  std::vector<std::string> headers;
-  for (const Column& column : columns) headers.emplace_back(options.csv ? column.member : column.header);
-  Table table(options.csv ? std::vector<std::string>() : headers);
-  std::string csv;
-  if (options.csv) append_csv_line(csv, headers);
-  for (const json::value& item : rows) {
-    std::vector<std::string> texts;
-    for (const Column& column : columns) texts.push_back(cell_text(item.as_object(), column.member));
-    if (options.csv) {
-      append_csv_line(csv, texts);
-    } else {
-      table.add({texts.begin(), texts.end()});
-    }
-  }
-  if (options.csv) return session.output().write(csv);
-  if (table.empty()) return session.output().remark("lictor: nothing in these days");
-  session.output().print(table);
-}
-
-void report(Session& session, const ReportOptions& options) {
-  if (options.csv && session.output().json())
-    throw CommandError(ExitCode::usage, "--csv and --json can't be given together");
+Query report_query(Session& session, const ReportOptions& options) {
   Query query = {{"product", options.product},
                  {"metric", options.metric},
                  {"code", options.code},
@@ -105,40 +81,80 @@ void report(Session& session, const ReportOptions& options) {
                  {"to", day_start("--to", options.to, session.now())},
                  {"by", options.by}};
   if (!options.license.empty()) query.emplace_back("license_id", find_license(session, options.license).id);
-  const std::string path = std::string("/reports/") + options.report->name;
-  const Listing listing = session.client().list(path, "rows", query, options.amount.most(), 10'000);
-  remark_more(session, listing);
-  if (session.output().json()) return session.output().print_json(listing.items);
-  print_report(session, options, listing.items);
+  return query;
 }
 
-// ---- refusals list ----
+// ---- for people ----
 
-struct RefusalOptions {
-  std::string request_id, license, client, code;
-  Amount amount;
-};
-
-void list_refusals(Session& session, const RefusalOptions& options) {
-  Query query = {{"request_id", options.request_id}, {"client_id", options.client}, {"code", options.code}};
-  if (!options.license.empty()) query.emplace_back("license_id", find_license(session, options.license).id);
-  const Listing listing = session.client().list("/refusals", "refusals", query, options.amount.most());
+void print_report(Session& session, const ReportOptions& options, const std::string& path, const Query& query) {
+  const Listing listing = session.client().list(path, "rows", query, options.amount.most(), kPageSize);
   remark_more(session, listing);
-  if (session.output().json()) return session.output().print_json(listing.items);
-  Table table({"TIME", "CODE", "ENDPOINT", "LICENSE ID", "CLIENT", "DETAILS", "REQUEST ID"});
+  std::vector<Column> columns = options.report->columns;
+  const bool by_product = options.by == "product" || (options.by.empty() && options.license.empty());
+  std::erase_if(columns,
+                [&](const Column& column) { return by_product && std::string_view(column.member) == "license_id"; });
+  std::vector<std::string> headers;
+  for (const Column& column : columns) headers.emplace_back(column.header);
+  Table table(headers);
   for (const json::value& item : listing.items) {
-    const json::object& refusal = item.as_object();
-    const json::object details = object_of(refusal, "details");
-    table.add({{time_or(refusal, "at", "")},
-               {text_of(refusal, "code"), Colour::red},
-               {text_of(refusal, "endpoint")},
-               {text_of(refusal, "license_id")},
-               {text_of(refusal, "client_id")},
-               {details.empty() ? "" : json::serialize(details)},
-               {text_of(refusal, "request_id")}});
+    std::vector<Cell> cells;
+    for (const Column& column : columns) cells.push_back({cell_text(item.as_object(), column.member)});
+    table.add(std::move(cells));
   }
-  if (table.empty()) return session.output().remark("lictor: no refusals");
+  if (table.empty()) return session.output().remark("lictor: nothing in these days");
   session.output().print(table);
+}
+
+// ---- for programs ----
+
+// Written as the pages arrive; all rows unless --limit was given.
+void export_report(Session& session, const ReportOptions& options, const std::string& path, Query query, bool csv) {
+  const std::size_t most = options.amount.limit_given ? options.amount.limit : std::numeric_limits<std::size_t>::max();
+  query.emplace_back("limit", std::to_string(std::min(most, kPageSize)));
+  OutputFile file(options.file);
+  std::string text = csv ? "" : "[";
+  if (csv) {
+    std::vector<std::string> names;
+    for (const Column& column : options.report->columns) names.emplace_back(column.member);
+    append_csv_line(text, names);
+  }
+  Progress progress;
+  std::size_t count = 0;
+  session.client().pages(path, query, [&](const json::object& page) {
+    const json::value* const rows = find(page, "rows");
+    if (rows == nullptr || !rows->is_array()) return false;
+    for (const json::value& item : rows->get_array()) {
+      if (count == most) return false;
+      if (csv) {
+        std::vector<std::string> cells;
+        for (const Column& column : options.report->columns)
+          cells.push_back(cell_text(item.as_object(), column.member));
+        append_csv_line(text, cells);
+      } else {
+        text += count == 0 ? "\n  " : ",\n  ";
+        append_json(text, item, 2);
+      }
+      ++count;
+    }
+    file.write(text);
+    if (!file.is_stdout()) progress.show(fmt::format("{} rows", count));
+    return true;
+  });
+  if (!csv) text += count == 0 ? "]\n" : "\n]\n";
+  file.write(text);
+  file.finish();
+  if (!file.is_stdout()) session.output().remark(fmt::format("lictor: {} rows are in {}", count, options.file));
+}
+
+void report(Session& session, const ReportOptions& options) {
+  if (options.csv && session.output().json())
+    throw CommandError(ExitCode::usage, "--csv and --json can't be given together");
+  const std::string path = std::string("/reports/") + options.report->name;
+  const Query query = report_query(session, options);
+  const bool csv =
+      options.csv || (!session.output().json() && !options.file.empty() && !options.file.ends_with(".json"));
+  if (!csv && !session.output().json() && options.file.empty()) return print_report(session, options, path, query);
+  export_report(session, options, path, query, csv);
 }
 
 void add_report(CLI::App& group, Commands commands, const Report& kind) {
@@ -153,8 +169,11 @@ void add_report(CLI::App& group, Commands commands, const Report& kind) {
   if (std::string_view(kind.name) == "refusals") add_text(command, "--code", o->code, "Only for this reason", "CODE");
   add_text(command, "--from", o->from, "The first day, in UTC (default: 30 days ago)", "DAY");
   add_text(command, "--to", o->to, "The day after the last", "DAY");
-  add_choice(command, "--by", o->by, "A row for each product (default) or each license", {"product", "license"});
-  command.add_flag("--csv", o->csv, "Print comma-separated values, for a spreadsheet");
+  add_choice(command, "--by", o->by,
+             "A row for each product, or for each license (default: product, without --license)",
+             {"product", "license"});
+  command.add_flag("--csv", o->csv, "Write comma-separated values, for a spreadsheet; all rows, as with --json");
+  add_text(command, "-o,--output", o->file, "Into this file (mode 0600) instead of stdout: CSV, or .json", "FILE");
   add_amount(command, o->amount);
 }
 
@@ -164,19 +183,6 @@ void add_report_commands(CLI::App& app, Commands commands) {
   CLI::App& group =
       commands.add_group(app, "report", "Usage, seats and refusals by the day", "lictor report seats --product demo");
   for (const Report& kind : kReports) add_report(group, commands, kind);
-}
-
-void add_refusals_commands(CLI::App& app, Commands commands) {
-  CLI::App& group =
-      commands.add_group(app, "refusals", "Requests of clients that were refused", "lictor refusals list --limit 20");
-  auto o = std::make_shared<RefusalOptions>();
-  CLI::App& command = commands.add(group, "list", "List refusals, newest first",
-                                   "lictor refusals list --license lic_0123456789abcdefghjkmnpqrs", o, list_refusals);
-  add_text(command, "--request-id", o->request_id, "Only of this request", "ID");
-  add_text(command, "--license", o->license, "Only of this license: its id (lic_…) or its key", "LICENSE");
-  add_text(command, "--client", o->client, "Only of the client with this client_id", "CLIENT_ID");
-  add_text(command, "--code", o->code, "Only for this reason, such as MAX_CLIENTS_REACHED", "CODE");
-  add_amount(command, o->amount);
 }
 
 }  // namespace lictor::cli

@@ -57,8 +57,14 @@ void remark_more(Session& session, const Listing& listing) {
       fmt::format("lictor: only {} are shown, there are more: --limit or --all shows them", listing.items.size()));
 }
 
+bool must_ask(const ChangeOptions& options) {
+  if (options.yes) return false;
+  if (is_terminal_input()) return true;
+  throw CommandError(ExitCode::usage, "that can't be undone, and there is no terminal to ask on: give --yes to do it");
+}
+
 void confirm(const ChangeOptions& options, std::string_view question) {
-  if (options.yes || !is_terminal_input()) return;
+  if (!must_ask(options)) return;
   if (!ask(question)) throw CommandError(ExitCode::refused, "not done");
 }
 

@@ -82,6 +82,7 @@ void add_refusals_commands(CLI::App& app, Commands commands);
 void add_audit_commands(CLI::App& app, Commands commands);
 void add_profile_commands(CLI::App& app, Commands commands);
 void add_completion_command(CLI::App& app, Commands commands);
+void add_docs_command(CLI::App& app, Commands commands);  // not shown in --help
 
 // What several groups say in the same way.
 // A time, or `otherwise` when the member is null or missing.
@@ -89,7 +90,10 @@ std::string time_or(const boost::json::object& object, std::string_view name, st
 std::string limit_text(const boost::json::object& object, std::string_view name);  // "unlimited" for null
 Cell status_cell(const std::string& status);
 void remark_more(Session& session, const Listing& listing);  // that there are more than were shown
-// Asks on a terminal before something that can't be undone, unless --yes was given. Throws CommandError for a no.
+// Whether there is somebody to ask before something that can't be undone: not with --yes. Throws CommandError (wrong
+// usage) when there is neither --yes nor a terminal.
+bool must_ask(const ChangeOptions& options);
+// Asks if it must. Throws CommandError for a no.
 void confirm(const ChangeOptions& options, std::string_view question);
 // With the member `etag` of the answer that it came in, for --if-match.
 boost::json::object with_etag(Session& session, boost::json::object object);

@@ -131,4 +131,22 @@ json::object build_terms(const TermsOptions& options) {
   return terms;
 }
 
+json::object get_policy(Session& session, const std::string& product, const std::string& name) {
+  for (json::value& item : array_of(session.client().get("/policies", {{"product", product}}), "policies")) {
+    if (text_of(item.as_object(), "name") == name) return std::move(item.as_object());
+  }
+  throw CommandError(ExitCode::refused, fmt::format("product {} has no policy {}", printable(product), printable(name)),
+                     fmt::format("lictor policy list --product {} shows them", printable(product)));
+}
+
+json::object merged_members(json::object present, const json::object& added, std::string_view flag,
+                            const std::vector<std::string>& removed) {
+  for (const std::string& name : removed) {
+    if (present.erase(name) > 0) continue;
+    throw CommandError(ExitCode::refused, fmt::format("{} {}: there is none of that name", flag, printable(name)));
+  }
+  for (const auto& [name, value] : added) present[name] = value;
+  return present;
+}
+
 }  // namespace lictor::cli

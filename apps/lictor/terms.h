@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "lictor/session.h"
+
 namespace lictor::cli {
 
 struct TermsOptions {
@@ -17,5 +19,12 @@ struct TermsOptions {
 void add_terms_options(CLI::App& command, TermsOptions& options);
 // What --terms says, with the other options before it. Throws CommandError (wrong usage).
 boost::json::object build_terms(const TermsOptions& options);
+
+// GET of the policy, by the name of its product and its own. Throws CommandError when there is none.
+boost::json::object get_policy(Session& session, const std::string& product, const std::string& name);
+// The features (or quotas) that are there, with some others and without some. Throws CommandError when one that is to
+// be `removed` is not there; `flag` named it.
+boost::json::object merged_members(boost::json::object present, const boost::json::object& added, std::string_view flag,
+                                   const std::vector<std::string>& removed);
 
 }  // namespace lictor::cli
