@@ -25,7 +25,7 @@ std::string option_text(const CLI::Option& option) {
 }
 
 void append_command(std::string& out, const std::string& name, const CLI::App& command) {
-  out += fmt::format("### {}\n\n{}.\n\n", name, command.get_description());
+  out += fmt::format("{}.\n\n", command.get_description());
   std::string rows;
   for (const CLI::Option* option : command.get_options()) {
     if (option == command.get_help_ptr()) continue;
@@ -44,8 +44,9 @@ void append_all(std::string& out, const std::string& name, const CLI::App& app) 
   const auto all = app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
   if (all.empty()) append_command(out, name, app);
   for (const CLI::App* command : all) {
-    if (&app == command->get_parent() && name == "lictor") out += fmt::format("## {}\n\n", command->get_name());
-    append_all(out, name + " " + command->get_name(), *command);
+    const std::string whole = name + " " + command->get_name();
+    out += fmt::format("{} {}\n\n", app.get_parent() == nullptr ? "##" : "###", whole);
+    append_all(out, whole, *command);
   }
 }
 

@@ -23,6 +23,7 @@ Client& Session::client() {
 CLI::App& Commands::add_named(CLI::App& parent, const std::string& name, const std::string& description,
                               const std::string& example) {
   CLI::App& command = *parent.add_subcommand(name, description);
+  command.group("Commands");
   command.footer("Example:\n  " + example + "\n\nOptions of every command: lictor --help");
   return command;
 }
