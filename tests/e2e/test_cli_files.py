@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from command_line import DONE, REFUSED, USAGE, Cli
-from support import BIN_DIR, lictor
+from support import BIN_DIR, eventually, lictor
 
 COLUMNS = "license_key license_id product policy holder status issued_at starts_at expires_at first_activated_at overrides"
 
@@ -230,7 +230,7 @@ def test_reports_for_people_for_spreadsheets_and_for_programs(cli, tmp_path):
     (one,) = cli.create(policy=policy)
     assert cli.activate(one["license_key"], "m1").status_code == 200
     assert cli.activate(one["license_key"], "m2").status_code == 409
-    rows = cli.json("report", "refusals", "--license", one["license_id"])
+    rows = eventually(lambda: cli.json("report", "refusals", "--license", one["license_id"]))
     assert [(row["code"], row["count"]) for row in rows] == [("MAX_CLIENTS_REACHED", 1)]
     text = cli.done("report", "refusals", "--license", one["license_key"], "--csv")
     (row,) = csv.DictReader(io.StringIO(text))
