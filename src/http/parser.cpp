@@ -347,11 +347,11 @@ Progress RequestParser::parse_chunks(char* data, std::size_t& size, std::size_t 
   size -= used - decoded;
   body_bytes_ += decoded;
   if (ec == beast_http::error::body_limit) return fail(ProtocolError::payload_too_large, "The body is too large");
-  if ((ec && ec != beast_http::error::need_more) ||
-      (!chunks_->is_done() && has_open_quote({raw + decoded, raw_bytes - used})))
+  const std::string_view rest(raw + decoded, std::min(raw_bytes - used, limits_.chunk_line_bytes));
+  if ((ec && ec != beast_http::error::need_more) || (!chunks_->is_done() && has_open_quote(rest)))
     return fail(ProtocolError::malformed, "The chunked body is malformed");
   if (!chunks_->is_done()) {
-    if (raw_bytes - used >= limits_.chunk_line_bytes)
+    if (rest.size() == limits_.chunk_line_bytes)
       return fail(ProtocolError::headers_too_large, "A chunk's size line or the trailers are too large");
     return Progress::need_more;
   }

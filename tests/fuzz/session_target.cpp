@@ -181,8 +181,10 @@ void http_session(std::string_view input) {
     }
   }
   line.answer_deferred();
-  line.receive("\r\n\r\n");  // an unfinished line is looked at once it ends, or before, as it comes
-  bytes += "\r\n\r\n";
+  // Something unfinished is refused at its end or before, as it comes; so nothing is left unfinished.
+  constexpr std::string_view kEnd = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+  line.receive(kEnd);
+  bytes += kEnd;
   line.answer_deferred();
   const std::size_t heads = mentions(bytes, "HEAD") ? 1 : 0;
   const std::size_t answers = count_answers(line.output, heads);
