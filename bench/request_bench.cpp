@@ -76,8 +76,8 @@ class Server {
              store_->describe(),
              [] { return http::ConnectionCounts{}; },
              [] { return false; }},
-        context_{http_options_,   hooks_, {}, 0, mailbox_, http::DateLine(clock_.now()), SteadyClock::now(), {},
-                 protocol_errors_} {
+        context_{http_options_,      limits_, hooks_,          {}, 0, mailbox_, http::DateLine(clock_.now()),
+                 SteadyClock::now(), {},      protocol_errors_} {
     const auto reader = store_->open_reader();
     catalog_.load(*reader);
     api_keys_.load(*reader);
@@ -125,6 +125,7 @@ class Server {
   api::ScrapedTotals totals_;
   api::App app_;
   const http::ServerOptions http_options_;
+  const http::LiveLimits limits_{http_options_};
   const http::ServerHooks hooks_{[this](http::Exchange& exchange) { api::dispatch(app_, exchange); }, {}, {}};
   const std::shared_ptr<http::Mailbox> mailbox_ = std::make_shared<http::Mailbox>();
   std::atomic<std::uint64_t> protocol_errors_{0};

@@ -3,14 +3,24 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <thread>
 
 #include "api/routes.h"
+#include "base/service_notify.h"
+#include "config/live_options.h"
 #include "http/server.h"
+#include "lictord/admin_key.h"
+#include "lictord/data_directory.h"
 #include "lictord/demo.h"
 #include "lictord/key_file.h"
+#include "lictord/liveness.h"
+#include "lictord/reload.h"
+#include "lictord/service_watch.h"
 
 namespace lictor::daemon {
 namespace {
@@ -18,24 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr const char* kAdminKeyFile = "admin.key";
 constexpr const char* kUrlFile = "lictord.url";
-
-// The data directory, for nobody else to read.
-fs::path prepare_directory(const fs::path& directory) {
-  std::error_code error;
-  const bool is_new = fs::create_directories(directory, error);
-  if (error)
-    throw std::runtime_error(
-        fmt::format("the data directory {} can't be created: {}", directory.string(), error.message()));
-  if (is_new) fs::permissions(directory, fs::perms::owner_all, error);
-  const auto others = fs::status(directory, error).permissions() & fs::perms::others_write;
-  if (!error && others != fs::perms::none) {
-    throw std::runtime_error(fmt::format(
-        "the data directory {} can be written by everybody: give it to one user (chmod 700)", directory.string()));
-  }
-  return fs::absolute(directory);
-}
+constexpr const char* kProfileFile = "profile.toml";
 
 crypto::Prf::Key random_key() {
   crypto::Prf::Key key{};
@@ -55,38 +49,30 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::string url_of(const config::Options& options, std::uint16_t port) {
-  const std::string& host = options.server.listen_address;
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string url_of(const std::string& host, std::uint16_t port) {
   const bool is_ipv6 = host.find(':') != std::string::npos;
   return fmt::format("http://{}:{}", is_ipv6 ? "[" + host + "]" : host, port);
 }
 
-// The first administrator: an API key that only this file holds.
-bool ensure_admin_key(store::Store& store, const fs::path& path, base::UnixSeconds now) {
-  if (!store.open_reader()->api_keys().empty()) return false;
-  const auth::NewApiKey made = auth::make_api_key();
-  // A key of another database, or of a start that did not come to its end: kept, in case it is still wanted.
-  if (fs::exists(path)) fs::rename(path, fs::path(path) += ".previous");
-  write_key_file(path.string(), made.text.reveal());
-  store.write([&](store::Tx& tx) {
-    store::ApiKey key;
-    key.id = made.id;
-    key.name = "first administrator";
-    key.secret_hash = made.secret_hash;
-    key.scopes = "admin:*";
-    key.created_at = now;
-    tx.insert_api_key(key);
-    store::Event event;
-    event.at = now;
-    event.actor = "system";
-    event.action = "api_key.created";
-    event.subject = base::format_id(base::kApiKeyPrefix, key.id);
-    event.detail = R"({"name":"first administrator","scopes":"admin:*"})";
-    store::Changes changes;
-    changes.events.push_back(std::move(event));
-    tx.apply(changes);
-  });
-  return true;
+// How a client on this machine gets there: "any address" is none to connect to.
+std::string local_url_of(const std::string& host, std::uint16_t port) {
+  if (host == "0.0.0.0") return url_of("127.0.0.1", port);
+  return url_of(host == "::" ? "::1" : host, port);
+}
+
+http::ServerLimits limits_of(const config::Options& options) {
+  http::ServerLimits limits;
+  limits.max_connections = options.server.max_connections;
+  limits.header_timeout = options.server.header_timeout;
+  limits.body_timeout = options.server.body_timeout;
+  limits.idle_timeout = options.server.idle_timeout;
+  limits.write_timeout = options.server.write_timeout;
+  return limits;
 }
 
 // As a person in the current directory would type it.
@@ -99,14 +85,17 @@ std::string shown(const fs::path& path) {
 }  // namespace
 
 struct Daemon::Parts {
-  explicit Parts(const config::Options& given);
+  explicit Parts(const config::ParseOutcome& given);
 
   std::unique_ptr<store::Store> open_store();
   service::WriteOptions write_options();
   http::ServerOptions server_options() const;
   void register_metrics();
+  void register_changeable_options();
 
-  const config::Options options;
+  const base::ServiceNotify notify;
+  config::LiveOptions live;
+  const config::Options options;  // as at the start; `live` has what holds now
   const fs::path data;
   const unsigned io_threads;
   base::SystemClock clock;
@@ -128,12 +117,15 @@ struct Daemon::Parts {
   api::ScrapedTotals totals;
   api::App app;
   http::Server server;
+  ServiceWatch watch;
   std::optional<UrlFile> url_file;
 };
 
-Daemon::Parts::Parts(const config::Options& given)
-    : options(given),
-      data(prepare_directory(options.server.data)),
+Daemon::Parts::Parts(const config::ParseOutcome& given)
+    : notify(environment("NOTIFY_SOCKET")),
+      live(given),
+      options(live.options()),
+      data(prepare_data_directory(options.server.data)),
       io_threads(resolve_io_threads(options.server.io_threads)),
       log(options.log),
       metrics(api::route_labels(), api::failure_reasons(), io_threads),
@@ -172,11 +164,22 @@ Daemon::Parts::Parts(const config::Options& given)
           [this] { return server.connections(); },
           [this] { return stopping.load(); }},
       server(server_options(),
-             {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error, {}}) {
+             {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error,
+              [this](const http::Request& request, unsigned io_thread) {
+                return api::body_limit(app, request, io_thread, options.server.max_body_bytes);
+              }}),
+      watch(log, metrics, notify,
+            base::watchdog_interval(environment("WATCHDOG_USEC"), environment("WATCHDOG_PID"), ::getpid()),
+            [this](std::chrono::milliseconds bound) { return find_what_hangs(server, writes, reads, bound); }) {
   const auto reader = store->open_reader();
   catalog.load(*reader);
   api_keys.load(*reader);
   register_metrics();
+  register_changeable_options();
+  if (!notify.problem().empty()) {
+    log.warning("service.notify_failed", "$NOTIFY_SOCKET can't be used; the service manager is told nothing",
+                {{"error", notify.problem()}});
+  }
 }
 
 std::unique_ptr<store::Store> Daemon::Parts::open_store() {
@@ -200,15 +203,11 @@ service::WriteOptions Daemon::Parts::write_options() {
 
 http::ServerOptions Daemon::Parts::server_options() const {
   http::ServerOptions http;
+  static_cast<http::ServerLimits&>(http) = limits_of(options);
   http.listen_address = options.server.listen_address;
   http.listen_port = options.server.listen_port;
   http.io_threads = io_threads;
-  http.max_connections = options.server.max_connections;
   http.max_body_bytes = options.server.max_body_bytes;
-  http.header_timeout = options.server.header_timeout;
-  http.body_timeout = options.server.body_timeout;
-  http.idle_timeout = options.server.idle_timeout;
-  http.write_timeout = options.server.write_timeout;
   return http;
 }
 
@@ -246,7 +245,15 @@ void Daemon::Parts::register_metrics() {
                 [this, count] { return count(app.started_at); });
 }
 
-Daemon::Daemon(const config::Options& options) {
+// Who takes what SIGHUP changes: each option that is `changeable` in the table has to be here.
+void Daemon::Parts::register_changeable_options() {
+  live.on_change({"log_level"}, [this](const config::Options& now) { log.set_level(now.log.level); });
+  live.on_change({"max_connections", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"},
+                 [this](const config::Options& now) { server.set_limits(limits_of(now)); });
+  live.require_takers();
+}
+
+Daemon::Daemon(const config::ParseOutcome& options) {
   crypto::initialize();
   raise_descriptor_limit();
   parts_ = std::make_unique<Parts>(options);
@@ -256,17 +263,39 @@ Daemon::~Daemon() = default;
 
 void Daemon::start() {
   parts_->server.start();
-  const std::string url = url_of(parts_->options, parts_->server.port());
+  const std::string& host = parts_->options.server.listen_address;
+  const std::string url = url_of(host, parts_->server.port());
+  // A port that was free by chance is another one the next time.
+  if (parts_->first_start && parts_->options.server.listen_port != 0) {
+    write_profile_file((parts_->data / kProfileFile).string(), local_url_of(host, parts_->server.port()),
+                       kAdminKeyFile);
+  }
   parts_->url_file.emplace((parts_->data / kUrlFile).string(), url);
   parts_->log.info("server.started", "Listening",
                    {{"url", url},
                     {"version", LICTOR_VERSION},
                     {"database", parts_->app.database},
                     {"io_threads", parts_->io_threads}});
+  parts_->watch.start();
+  parts_->notify.ready("Listening on " + url);
+}
+
+void Daemon::reload(const std::function<config::ParseOutcome()>& read) {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  parts_->notify.reloading(std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)));
+  try {
+    parts_->log.reopen();
+  } catch (const std::exception& error) {
+    parts_->log.error("log.reopen_failed", "The log file can't be opened anew", {{"error", error.what()}});
+  }
+  reload_options(parts_->live, read(), parts_->log);
+  parts_->notify.ready("Listening on " + url_of(parts_->options.server.listen_address, parts_->server.port()));
 }
 
 void Daemon::print_banner() const {
-  const std::string url = url_of(parts_->options, parts_->server.port());
+  const std::string url = url_of(parts_->options.server.listen_address, parts_->server.port());
   std::string text = fmt::format("Lictor {}\nlistening on {}\n\n", LICTOR_VERSION, url);
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
@@ -299,7 +328,9 @@ void Daemon::print_banner() const {
 }
 
 void Daemon::stop() {
+  parts_->notify.stopping();
   parts_->stopping = true;
+  parts_->watch.stop();
   parts_->log.info("server.stopping", "Stopping");
   parts_->server.stop(std::chrono::duration_cast<std::chrono::milliseconds>(parts_->options.server.shutdown_grace));
   parts_->writes.stop();

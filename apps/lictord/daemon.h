@@ -1,6 +1,7 @@
 // lictord as a whole: the object graph, built top to bottom, and its life from start to stop.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "config/options.h"
@@ -10,12 +11,14 @@ namespace lictor::daemon {
 class Daemon {
  public:
   // Opens everything and listens; throws with a clear message what prevents it.
-  explicit Daemon(const config::Options& options);
+  explicit Daemon(const config::ParseOutcome& options);  // that has options
   ~Daemon();
 
   void start();
   void print_banner() const;  // to stdout
-  void stop();                // lets requests in flight finish, at most for the configured grace
+  // Opens the log file anew and takes over from what `read` returns the options that may change.
+  void reload(const std::function<config::ParseOutcome()>& read);
+  void stop();  // lets requests in flight finish, at most for the configured grace
 
  private:
   struct Parts;

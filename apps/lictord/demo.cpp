@@ -112,8 +112,8 @@ std::string find_license_key(store::Reader& reader, store::Row product, base::Un
   filter.product = product;
   filter.holder = kDemoHolder;
   filter.status = licensing::LicenseStatus::active;
-  const auto licenses = reader.licenses(filter, 0, 1, now);
-  return licenses.empty() ? std::string() : licenses.front().key;
+  const auto page = reader.licenses(filter, store::LicenseOrder::newest, std::nullopt, 1, now);
+  return page.licenses.empty() ? std::string() : page.licenses.front().key;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "lictord/key_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
+
+#include "base/encoding.h"
 
 namespace lictor::daemon {
 namespace {
@@ -37,6 +40,17 @@ void write_file(const std::string& path, std::string_view text, mode_t mode) {
 }  // namespace
 
 void write_key_file(const std::string& path, std::string_view secret) { write_file(path, secret, 0600); }
+
+void write_profile_file(const std::string& path, std::string_view url, std::string_view key_file) {
+  if (std::filesystem::exists(std::filesystem::symlink_status(path))) return;
+  const std::string text = fmt::format(
+      "# For the lictor command: where this server is and which API key to use.\n"
+      "# Written once, at the first start; yours to change. The key stays in its own file.\n"
+      "url = {}\n"
+      "api_key_file = {}  # relative to this file",
+      base::json_string(url), base::json_string(key_file));
+  write_file(path, text, 0600);
+}
 
 UrlFile::UrlFile(std::string path, std::string_view url) : path_(std::move(path)) {
   write_file(path_, url, 0644);

@@ -1,4 +1,4 @@
-// Files that hold one secret: mode 0600, replaced as a whole, durable before the function returns.
+// The small files of the data directory: replaced as a whole, durable before the function returns.
 #pragma once
 
 #include <string>
@@ -6,8 +6,13 @@
 
 namespace lictor::daemon {
 
-// Throws std::system_error naming the path.
+// One secret, mode 0600. Throws std::system_error naming the path, as all here.
 void write_key_file(const std::string& path, std::string_view secret);
+
+// Where `lictor` finds this server and its administrator's key, for the first administrator to copy or to name; mode
+// 0600. A file that is there is left as it is. `key_file` is relative to the profile's own directory; the key itself is
+// not in it.
+void write_profile_file(const std::string& path, std::string_view url, std::string_view key_file);
 
 // Where this server listens, for `lictor --data`: a file that is locked (flock) as long as the server lives, so that an
 // address a crash left behind is not believed. Removed at the end.

@@ -2,51 +2,95 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <array>
 #include <cstdio>
 #include <exception>
 
-#include "config/options.h"
+#include "config/commands.h"
+#include "crypto/crypto.h"
+#include "lictord/commands.h"
 #include "lictord/daemon.h"
 
 namespace {
 
-constexpr int kExitCannotStart = 1;
+using namespace lictor;
+
+constexpr int kExitFailed = 1;
 
 // Blocked before any thread starts, so that every thread inherits it and only main() takes the signals.
-sigset_t block_stop_signals() {
+sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-int run(const lictor::config::Options& options, const sigset_t& stop_signals) {
-  lictor::daemon::Daemon daemon(options);
+// `read_again` reads the sources of the options once more.
+template <class ReadAgain>
+void serve(const config::ParseOutcome& options, const ReadAgain& read_again) {
+  const sigset_t signals = block_signals();
+  daemon::Daemon daemon(options);
   daemon.start();
   daemon.print_banner();
-  int received = 0;
-  sigwait(&stop_signals, &received);
+  for (int received = 0; sigwait(&signals, &received) != 0 || received == SIGHUP;) {
+    if (received == SIGHUP) daemon.reload(read_again);
+  }
   daemon.stop();
-  return 0;
+}
+
+struct Runner {
+  std::string_view command;
+  int (*run)(const config::CommandLine& line);
+};
+constexpr std::array kRunners{
+    Runner{"check-config", daemon::run_check_config},
+    Runner{"backup", daemon::run_backup},
+    Runner{"restore", daemon::run_restore},
+    Runner{"admin-key", daemon::run_admin_key},
+    Runner{"docs", daemon::run_docs},
+};
+
+int run_command(const config::CommandLine& line) {
+  crypto::initialize();
+  for (const Runner& runner : kRunners) {
+    if (runner.command == line.command->name) return runner.run(line);
+  }
+  throw std::logic_error("nothing runs this command");
+}
+
+// What went wrong, and what to do about it.
+int complain(const char* doing, const std::exception& error, const config::CommandLine& line) {
+  std::fprintf(stderr, "lictord: %s: %s\n", doing, error.what());
+  const auto* const store_error = dynamic_cast<const store::StoreError*>(&error);
+  if (store_error == nullptr || !line.outcome.options) return kExitFailed;
+  const std::string advice = daemon::advice_for(store_error->kind(), line.outcome.options->server.data.string());
+  if (!advice.empty()) std::fprintf(stderr, "%s\n", advice.c_str());
+  return kExitFailed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto outcome = lictor::config::parse_options(argc, argv, lictor::config::process_environment());
-  if (!outcome.options) {
-    std::fputs(outcome.text.c_str(), outcome.exit_code == 0 ? stdout : stderr);
-    return outcome.exit_code;
+  const config::Environment environment = config::process_environment();
+  const config::CommandLine line = config::parse_command_line(argc, argv, environment);
+  const bool checks = line.command != nullptr && line.command->name == "check-config";
+  if (!line.outcome.options && !(checks && line.outcome.exit_code != 0)) {
+    std::fputs(line.outcome.text.c_str(), line.outcome.exit_code == 0 ? stdout : stderr);
+    return line.outcome.exit_code;
   }
-  for (const auto& warning : outcome.warnings) std::fprintf(stderr, "lictord: warning: %s\n", warning.c_str());
-  const sigset_t stop_signals = block_stop_signals();
+  if (!checks) {
+    for (const auto& warning : line.outcome.warnings) std::fprintf(stderr, "lictord: warning: %s\n", warning.c_str());
+  }
+  const std::string doing = line.command == nullptr ? "can't start" : std::string(line.command->name);
   try {
-    return run(*outcome.options, stop_signals);
+    if (line.command != nullptr) return run_command(line);
+    serve(line.outcome, [&] { return config::parse_options(argc, argv, environment); });
+    return 0;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "lictord: can't start: %s\n", error.what());
-    return kExitCannotStart;
+    return complain(doing.c_str(), error, line);
   }
 }

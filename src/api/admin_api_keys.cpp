@@ -1,6 +1,9 @@
+// API keys.
+#include <fmt/format.h>
+
 #include "api/admin.h"
+#include "api/admin_change.h"
 #include "api/admin_view.h"
-#include "api/json_document.h"
 #include "base/encoding.h"
 
 namespace lictor::api {
@@ -9,88 +12,161 @@ namespace {
 namespace json = boost::json;
 using licensing::Code;
 
-std::string read_scopes(DocumentReader& reader) {
-  const json::array* array = reader.array("scopes");
-  std::string scopes;
-  if (array == nullptr || array->empty()) {
-    reader.fault("scopes", "is missing: an array of at least one scope");
-    return scopes;
-  }
-  for (const auto& scope : *array) {
-    if (!scope.is_string()) return reader.fault("scopes", "must hold nothing but strings"), scopes;
-    const std::string name(scope.get_string());
-    const auto parsed = auth::parse_scopes(name);
-    if (!parsed) reader.fault(parsed.problem());
-    if (name.find(' ') != std::string::npos) reader.fault("scopes", "must hold one scope in each string");
-    scopes += (scopes.empty() ? "" : " ") + name;
-  }
-  return scopes;
+RequestFault bad(std::string_view field, std::string message) {
+  return {Code::bad_request, std::string(field), std::move(message)};
 }
 
-store::Event key_event(std::string_view action, const base::Id& id, std::string detail, base::UnixSeconds now) {
-  store::Event event;
-  event.at = now;
-  event.action = action;
-  event.subject = base::format_id(base::kApiKeyPrefix, id);
-  event.detail = std::move(detail);
-  return event;
+std::string key_id(const store::ApiKey& key) { return base::format_id(base::kApiKeyPrefix, key.id); }
+bool administers(const store::ApiKey& key) { return key.scopes.find("admin:") != std::string::npos; }
+
+std::string key_etag(const App& app, const store::ApiKey& key) {
+  return make_etag(app, fmt::format("api key\n{}\n{}\n{}\n{}\n{}\n{}", key_id(key), key.name, key.require_signature,
+                                    key.expires_at, key.revoked_at, key.addresses));
 }
 
-std::optional<RequestFault> read_key(const App& app, const json::object& document, store::ApiKey& key) {
-  DocumentReader reader(document);
-  key.name = reader.text("name", 100, true).value_or("");
-  key.scopes = read_scopes(reader);
-  if (const auto name = reader.text("product", 63)) {
+// The texts of an array, separated by single spaces.
+std::optional<RequestFault> read_words(const Arguments& arguments, std::string_view field, std::string& words) {
+  words.clear();
+  const json::array* array = arguments.array(field);
+  if (array == nullptr) return std::nullopt;
+  for (const auto& item : *array) {
+    const bool word = item.is_string() && !item.get_string().empty() &&
+                      std::string_view(item.get_string()).find(' ') == std::string_view::npos;
+    if (!word) return bad(field, "must hold one text without spaces in each item");
+    words.append(words.empty() ? "" : " ").append(std::string_view(item.get_string()));
+  }
+  return std::nullopt;
+}
+
+std::optional<RequestFault> read_scopes(const Arguments& arguments, std::string& scopes) {
+  if (auto fault = read_words(arguments, "scopes", scopes)) return fault;
+  const auto parsed = auth::parse_scopes(scopes);
+  return parsed ? std::nullopt : std::optional(bad("scopes", parsed.problem().message));
+}
+
+std::optional<RequestFault> read_addresses(const Arguments& arguments, std::string& addresses) {
+  if (auto fault = read_words(arguments, "addresses", addresses)) return fault;
+  const auto parsed = auth::AddressList::parse(addresses);
+  return parsed ? std::nullopt : std::optional(bad("addresses", parsed.problem().message));
+}
+
+std::optional<RequestFault> read_key(const App& app, const Arguments& arguments, store::ApiKey& key) {
+  key.name = arguments.text_or("name");
+  if (auto fault = read_scopes(arguments, key.scopes)) return fault;
+  if (auto fault = read_addresses(arguments, key.addresses)) return fault;
+  if (const auto name = arguments.text("product")) {
     const auto product = app.catalog.product(*name);
-    if (!product) reader.fault("product", "'" + *name + "' is not known");
-    if (product) key.product = product->stored.row;
-    if (key.scopes.find("admin:") != std::string::npos) {
-      reader.fault("product", "can't limit a key with an admin scope: administration is of the whole server");
-    }
+    if (!product) return bad("product", "'" + *name + "' is not known");
+    key.product = product->stored.row;
+    if (administers(key))
+      return bad("product", "can't limit a key with an admin scope: administration is of the whole server");
   }
-  key.expires_at = reader.integer("expires_at", 1, 253402300799).value_or(licensing::kNever);
-  key.require_signature = reader.boolean("require_signature").value_or(false);
-  if (key.require_signature && key.scopes.find("admin:") != std::string::npos) {
-    reader.fault("require_signature", "is for keys of clients: administrative calls have no signature");
+  key.expires_at = arguments.integer("expires_at").value_or(licensing::kNever);
+  key.require_signature = arguments.boolean("require_signature").value_or(false);
+  if (key.require_signature && administers(key))
+    return bad("require_signature", "is for keys of clients: administrative calls have no signature");
+  return std::nullopt;
+}
+
+std::string created_detail(const store::ApiKey& key) {
+  return "{\"name\":" + base::json_string(key.name) + ",\"scopes\":" + base::json_string(key.scopes) + "}";
+}
+
+// What a PATCH asks for, onto `key`.
+std::optional<RequestFault> change_members(const Arguments& arguments, store::ApiKey& key) {
+  if (const auto name = arguments.text("name")) key.name = *name;
+  if (const auto time = arguments.integer("expires_at")) key.expires_at = *time;
+  if (arguments.is_null("expires_at")) key.expires_at = licensing::kNever;
+  if (const auto value = arguments.boolean("require_signature")) key.require_signature = *value;
+  if (key.require_signature && administers(key))
+    return bad("require_signature", "is for keys of clients: administrative calls have no signature");
+  if (arguments.array("addresses") != nullptr) return read_addresses(arguments, key.addresses);
+  return std::nullopt;
+}
+
+struct Caller {
+  base::Id key;
+  base::UnixSeconds expires_at = licensing::kNever;
+  std::string address;
+};
+
+// Nobody locks all administrators out, or lets a key outlive the one that changes it.
+std::optional<Failure> refuse_change(const Change& change, const store::ApiKey& before, const store::ApiKey& after,
+                                     const Caller& caller) {
+  const auto forbidden = [](std::string message) { return Failure{Code::forbidden, std::move(message), {}, 0, {}}; };
+  if (after.expires_at > before.expires_at && after.expires_at > caller.expires_at)
+    return forbidden("A key can't be made to last longer than the caller's own");
+  const bool last = administers(after) && !change.app.api_keys.another_administers(after.id, change.now);
+  if (last && after.expires_at != licensing::kNever && after.expires_at < before.expires_at)
+    return forbidden("The last key that may administer can't be made to expire");
+  const auto addresses = auth::AddressList::parse(after.addresses);
+  if (caller.key == after.id && addresses && !addresses->allows(caller.address))
+    return forbidden("The addresses must include the caller's own, " + caller.address);
+  return std::nullopt;
+}
+
+Outcome show_key(const Change& change, const store::ApiKey& key, std::string_view message) {
+  Outcome outcome;
+  outcome.data = view_api_key(change.app, key);
+  outcome.message = message;
+  outcome.etag = key_etag(change.app, key);
+  return outcome;
+}
+
+std::string address_list_json(const std::string& addresses) { return base::json_string(addresses); }
+std::string time_json(base::UnixSeconds time) { return time == licensing::kNever ? "null" : std::to_string(time); }
+
+Outcome change_key(Change& change, const base::Id& id, const Arguments& arguments, const Caller& caller) {
+  const auto before = change.tx.api_key(id);
+  if (!before) return refused(Code::not_found);
+  if (auto failure = change.refuse_stale(key_etag(change.app, *before))) return refused(*failure);
+  store::ApiKey key = *before;
+  if (const auto fault = change_members(arguments, key)) return refused(*fault);
+  if (auto failure = refuse_change(change, *before, key, caller)) return refused(*failure);
+  ChangedMembers members;
+  members.add("name", base::json_string(before->name), base::json_string(key.name));
+  members.add("expires_at", time_json(before->expires_at), time_json(key.expires_at));
+  members.add("require_signature", before->require_signature ? "true" : "false",
+              key.require_signature ? "true" : "false");
+  members.add("addresses", address_list_json(before->addresses), address_list_json(key.addresses));
+  if (!members.empty()) {
+    change.tx.update_api_key(key);
+    change.record("api_key.changed", key_id(key), members.detail({}));
+    change.after_commit([&app = change.app, key] { app.api_keys.add(key); });
   }
-  return reader.finish();
+  return show_key(change, key, "API key changed");
 }
 
 }  // namespace
 
 void handle_create_api_key(Call& call) {
-  with_document(call, false, [&](const json::object& document) {
-    store::ApiKey stored;
-    if (const auto fault = read_key(call.app(), document, stored)) return call.fail(*fault);
-    if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) !=
-        call.caller->scopes) {
-      return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
-    }
-    stored.expires_at =
-        std::min(stored.expires_at, call.caller->expires_at);  // a key can't outlive itself through another
-    auto made = std::make_shared<auth::NewApiKey>(auth::make_api_key());
-    stored.id = made->id;
-    stored.secret_hash = made->secret_hash;
-    const auto key = std::make_shared<store::ApiKey>(std::move(stored));
-    auto job = std::make_unique<AdminCall>(call, [key, made](Call& again) {
-      std::string data = view_api_key(again.app(), *key);
-      data.back() = ',';
-      data += "\"api_key\":" + base::json_string(made->text.reveal()) + "}";
-      again.succeed(201, data, "API key created; it is shown this once only");
-    });
-    job->work = [key](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
-      key->created_at = now;
-      tx.insert_api_key(*key);
-      events.push_back(key_event(
-          "api_key.created", key->id,
-          "{\"name\":" + base::json_string(key->name) + ",\"scopes\":" + base::json_string(key->scopes) + "}", now));
-    };
-    job->committed = [&app = call.app(), key] { app.api_keys.add(*key); };
-    AdminCall::submit(call, std::move(job));
+  const auto arguments = read_arguments(call);
+  if (!arguments) return;
+  store::ApiKey stored;
+  if (const auto fault = read_key(call.app(), *arguments, stored)) return call.fail(*fault);
+  if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) != call.caller->scopes) {
+    return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
+  }
+  // A key can't outlive itself through another.
+  stored.expires_at = std::min(stored.expires_at, call.caller->expires_at);
+  auto made = std::make_shared<auth::NewApiKey>(auth::make_api_key());
+  stored.id = made->id;
+  stored.secret_hash = made->secret_hash;
+  submit_change(call, [stored, made](Change& change) {
+    store::ApiKey key = stored;
+    key.created_at = change.now;
+    change.tx.insert_api_key(key);
+    change.record("api_key.created", key_id(key), created_detail(key));
+    change.after_commit([&app = change.app, key] { app.api_keys.add(key); });
+    Outcome outcome = show_key(change, key, "API key created; it is shown this once only");
+    outcome.status = 201;
+    outcome.once = "\"api_key\":" + base::json_string(made->text.reveal());
+    return outcome;
   });
 }
 
 void handle_list_api_keys(Call& call) {
+  if (!read_arguments(call)) return;
   ReadCall::submit(call, [](store::Reader& reader) -> ReadCall::Reply {
     return [keys = reader.api_keys()](Call& again) {
       std::vector<std::string> views;
@@ -100,30 +176,46 @@ void handle_list_api_keys(Call& call) {
   });
 }
 
-void handle_revoke_api_key(Call& call) {
+void handle_show_api_key(Call& call) {
+  if (!read_arguments(call)) return;
   const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
   if (!id) return call.fail(Code::not_found);
-  with_document(call, true, [&](const json::object& document) {
-    DocumentReader reader(document);
-    if (const auto fault = reader.finish()) return call.fail(*fault);
-    if (!call.app().api_keys.another_administers(*id, call.app().clock.now())) {
-      return call.fail(Failure{Code::forbidden, "The last key that may administer can't be revoked", {}, 0, {}});
-    }
-    auto job = std::make_unique<AdminCall>(call, [id = *id](Call& again) {
-      ReadCall::submit(again, [id](store::Reader& source) -> ReadCall::Reply {
-        return [key = source.api_key(id)](Call& last) {
-          if (!key) return last.fail(Code::not_found);
-          last.succeed(200, view_api_key(last.app(), *key), "API key revoked");
-        };
-      });
-    });
-    const auto revoked_at = std::make_shared<base::UnixSeconds>(0);
-    job->work = [id = *id, revoked_at](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
-      *revoked_at = now;
-      if (tx.revoke_api_key(id, now)) events.push_back(key_event("api_key.revoked", id, "", now));
+  ReadCall::submit(call, [id = *id](store::Reader& reader) -> ReadCall::Reply {
+    return [key = reader.api_key(id)](Call& again) {
+      if (!key) return again.fail(Code::not_found);
+      again.set_header("ETag", key_etag(again.app(), *key));
+      again.succeed(200, view_api_key(again.app(), *key), "API key found");
     };
-    job->committed = [&app = call.app(), id = *id, revoked_at] { app.api_keys.revoke(id, *revoked_at); };
-    AdminCall::submit(call, std::move(job));
+  });
+}
+
+void handle_change_api_key(Call& call) {
+  const auto arguments = read_arguments(call);
+  if (!arguments) return;
+  const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
+  if (!id) return call.fail(Code::not_found);
+  const Caller caller{call.caller->key, call.caller->expires_at, std::string(call.request().peer)};
+  submit_change(call, [id = *id, arguments = *arguments, caller](Change& change) {
+    return change_key(change, id, arguments, caller);
+  });
+}
+
+void handle_revoke_api_key(Call& call) {
+  if (!read_arguments(call)) return;
+  const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
+  if (!id) return call.fail(Code::not_found);
+  submit_change(call, [id = *id](Change& change) {
+    auto key = change.tx.api_key(id);
+    if (!key) return refused(Code::not_found);
+    if (auto failure = change.refuse_stale(key_etag(change.app, *key))) return refused(*failure);
+    if (!change.app.api_keys.another_administers(id, change.now))
+      return refused(Code::forbidden, "The last key that may administer can't be revoked");
+    if (change.tx.revoke_api_key(id, change.now)) {
+      key->revoked_at = change.now;
+      change.record("api_key.revoked", key_id(*key));
+      change.after_commit([&app = change.app, id, now = change.now] { app.api_keys.revoke(id, now); });
+    }
+    return show_key(change, *key, "API key revoked");
   });
 }
 

@@ -1,33 +1,48 @@
+// Audit events.
 #include "api/admin.h"
+#include "api/admin_change.h"
+#include "api/admin_list.h"
 #include "api/admin_view.h"
-#include "api/query.h"
 
 namespace lictor::api {
-using licensing::Code;
+namespace {
+
+std::optional<RequestFault> read_filter(const Arguments& arguments, store::EventFilter& filter) {
+  filter.newest_first = arguments.text_or("order") == "desc";
+  filter.after = arguments.integer("after").value_or(0);
+  filter.before = arguments.integer("before").value_or(licensing::kNever);
+  filter.subject = arguments.text_or("subject");
+  filter.actor = arguments.text_or("actor");
+  filter.action = arguments.text_or("action");
+  filter.code = arguments.text_or("code");
+  filter.request_id = arguments.text_or("request_id");
+  filter.from = arguments.integer("from").value_or(0);
+  filter.until = arguments.integer("to").value_or(licensing::kNever);
+  std::optional<store::Position> position;
+  if (auto fault = read_position(arguments, position)) return fault;
+  if (!position) return std::nullopt;
+  if (filter.newest_first) filter.before = std::min(filter.before, position->row);
+  if (!filter.newest_first) filter.after = std::max(filter.after, position->row);
+  return std::nullopt;
+}
+
+}  // namespace
 
 void handle_list_events(Call& call) {
-  const Query query(call.request().query);
-  const auto refuse = [&](std::string_view field, std::string message) {
-    call.fail(RequestFault{Code::bad_request, std::string(field), std::move(message)});
-  };
-  if (const auto unknown = query.unknown({"after", "subject", "action", "limit"})) {
-    return refuse(*unknown, "is no parameter of this call, or is there twice");
-  }
-  const auto after = query.number("after", 0, 0, licensing::kNever);
-  const auto limit = query.number("limit", 100, 1, 1000);
-  if (!after) return refuse("after", "must be the sequence of an event");
-  if (!limit) return refuse("limit", "must be a whole number from 1 to 1000");
-  const store::EventFilter filter{*after, query.get("subject").value_or(""), query.get("action").value_or("")};
+  const auto arguments = read_arguments(call);
+  if (!arguments) return;
+  store::EventFilter filter;
+  if (const auto fault = read_filter(*arguments, filter)) return call.fail(*fault);
+  const auto limit = static_cast<std::size_t>(arguments->integer("limit").value_or(100));
   ReadCall::submit(call, [filter, limit](store::Reader& reader) -> ReadCall::Reply {
-    auto events = reader.events(filter, static_cast<std::size_t>(*limit));
-    return [events = std::move(events), head = reader.audit_head()](Call& again) {
-      std::vector<std::string> views;
-      for (const auto& event : events) views.push_back(view_event(event));
-      again.succeed(200,
-                    begin_list("events", views) + ",\"head\":{\"sequence\":" + std::to_string(head.sequence) +
-                        ",\"hash\":\"" + head.hash + "\"}}",
-                    "Events");
-    };
+    const store::EventPage page = reader.events(filter, limit);
+    const store::StoredEvent head = reader.audit_head();
+    std::vector<std::string> views;
+    for (const auto& event : page.events) views.push_back(view_event(event));
+    std::string data = begin_list("events", views);
+    data += ",\"head\":{\"sequence\":" + std::to_string(head.sequence) + ",\"hash\":\"" + head.hash + "\"}";
+    append_next(data, page.next ? std::optional(store::Position{.row = *page.next}) : std::nullopt);
+    return [data = std::move(data)](Call& again) { again.succeed(200, data, "Events"); };
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "api/license_data.h"
 #include "base/encoding.h"
 
@@ -31,12 +33,13 @@ std::string bound_classes(const licensing::Fingerprint& fingerprint) {
   return "[" + classes + "]";
 }
 
-std::string scope_list(std::string_view scopes) {
+// ["a","b"] of words separated by single spaces.
+std::string word_list(std::string_view words) {
   std::string list;
-  while (!scopes.empty()) {
-    const std::string_view scope = scopes.substr(0, scopes.find(' '));
-    scopes.remove_prefix(std::min(scopes.size(), scope.size() + 1));
-    list += (list.empty() ? "" : ",") + json_string(scope);
+  while (!words.empty()) {
+    const std::string_view word = words.substr(0, words.find(' '));
+    words.remove_prefix(std::min(words.size(), word.size() + 1));
+    list += (list.empty() ? "" : ",") + json_string(word);
   }
   return "[" + list + "]";
 }
@@ -56,33 +59,68 @@ std::string begin_list(std::string_view name, const std::vector<std::string>& it
   return list += ']';
 }
 
-std::string view_license(App& app, const store::LicenseDetails& details, base::UnixSeconds now) {
-  const auto terms = app.catalog.terms(details.license.policy, details.license.overrides);
-  const licensing::License& state = details.license.state;
-  std::string features;
-  service::append_features(features, terms->terms, now);
-  const auto max_clients = terms->terms.max_clients;
-  return fmt::format(
-      R"({{"license_id":"{}","license_key":{},"product":{},"policy":{},"holder":{},"status":"{}","type":"{}","issued_at":{},)"
-      R"("starts_at":{},"expires_at":{},"max_clients":{},"active_clients":{},"lease":{},{},"overrides":{}}})",
-      base::format_id(base::kLicensePrefix, details.license.id), json_string(details.key),
-      json_string(terms->product->stored.name), json_string(terms->policy->stored.name), text_or_null(details.holder),
-      licensing::status_text(state, terms->terms, now), service::name_of(terms->terms.type), state.issued_at,
+void LicenseViewer::append(std::string& out, const store::LicenseDetails& details, base::UnixSeconds now) const {
+  const store::LicenseRow& license = details.license;
+  if (!terms_ || policy_ != license.policy || overrides_ != license.overrides) {
+    policy_ = license.policy;
+    overrides_ = license.overrides;
+    terms_ = app_.catalog.terms(policy_, overrides_);
+    names_ = fmt::format(R"(,"product":{},"policy":{},"holder":)", json_string(terms_->product->stored.name),
+                         json_string(terms_->policy->stored.name));
+    std::string features;
+    service::append_features(features, terms_->terms, now);
+    tail_ = fmt::format(R"(,"lease":{},{},"overrides":{}}})", terms_->terms.lease, features,
+                        overrides_.empty() ? std::string_view("{}") : std::string_view(overrides_));
+  }
+  const licensing::License& state = license.state;
+  const auto max_clients = terms_->terms.max_clients;
+  fmt::format_to(std::back_inserter(out), R"({{"license_id":"{}","license_key":)",
+                 base::format_id(base::kLicensePrefix, license.id));
+  base::append_json_string(out, details.key);
+  out += names_;
+  details.holder.empty() ? void(out += "null") : base::append_json_string(out, details.holder);
+  fmt::format_to(
+      std::back_inserter(out),
+      R"(,"status":"{}","type":"{}","issued_at":{},"starts_at":{},"expires_at":{},"max_clients":{},"active_clients":{})",
+      licensing::status_text(state, terms_->terms, now), service::name_of(terms_->terms.type), state.issued_at,
       state.starts_at, time_or_null(state.expires_at),
-      max_clients == licensing::kUnlimited ? "null" : std::to_string(max_clients), state.seats_held, terms->terms.lease,
-      features,
-      details.license.overrides.empty() ? std::string_view("{}") : std::string_view(details.license.overrides));
+      max_clients == licensing::kUnlimited ? "null" : std::to_string(max_clients), state.seats_held);
+  out += tail_;
 }
 
-std::string view_client(const store::ClientView& client) {
+std::string view_license(App& app, const store::LicenseDetails& details, base::UnixSeconds now) {
+  std::string view;
+  LicenseViewer(app).append(view, details, now);
+  return view;
+}
+
+store::LicenseDetails details_of(const store::NewLicense& license) {
+  store::LicenseDetails details;
+  details.license.id = license.id;
+  details.license.policy = license.policy;
+  details.license.overrides = license.overrides;
+  details.license.state = license.state;
+  details.key = license.key;
+  details.holder = license.holder;
+  return details;
+}
+
+std::string_view client_status(const licensing::Activation& seat, base::UnixSeconds now) {
+  if (seat.blocked) return "blocked";
+  if (licensing::holds_seat(seat, now)) return "active";
+  return seat.released_at == 0 ? "lease_expired" : "released";
+}
+
+std::string view_client(const store::ClientView& client, base::UnixSeconds now) {
   const licensing::Activation& seat = client.activation;
   return fmt::format(
-      R"({{"id":"{}","client_id":{},"license_id":"{}","held":{},"blocked":{},"over_limit":{},"activated_at":{},)"
-      R"("lease_expires_at":{},"last_seen_at":{},"version":{},"bound":{}}})",
+      R"({{"id":"{}","client_id":{},"license_id":"{}","status":"{}","held":{},"blocked":{},"over_limit":{},)"
+      R"("activated_at":{},"lease_expires_at":{},"last_seen_at":{},"client_version":{},"bound":{}}})",
       base::format_id(base::kClientPrefix, seat.client), json_string(client.client_id),
-      base::format_id(base::kLicensePrefix, client.license_id), bool_text(seat.held), bool_text(seat.blocked),
-      bool_text(seat.over_limit), seat.activated_at, time_or_null(seat.lease_expires_at),
-      time_or_null(client.last_seen_at), text_or_null(seat.version), bound_classes(seat.fingerprint));
+      base::format_id(base::kLicensePrefix, client.license_id), client_status(seat, now),
+      bool_text(licensing::holds_seat(seat, now)), bool_text(seat.blocked), bool_text(seat.over_limit),
+      time_or_null(seat.activated_at), time_or_null(seat.lease_expires_at), time_or_null(client.last_seen_at),
+      text_or_null(seat.version), bound_classes(seat.fingerprint));
 }
 
 std::string view_product(const service::Product& product) {
@@ -98,19 +136,25 @@ std::string view_product(const service::Product& product) {
 }
 
 std::string view_policy(const service::Policy& policy) {
-  return fmt::format(R"({{"id":"{}","name":{},"product":{},"terms":{},"created_at":{}}})",
+  licensing::Terms terms;
+  service::apply_stored_terms(policy.stored.terms, terms);
+  std::string warnings;
+  for (const auto& warning : service::warn_of_terms(terms))
+    warnings += (warnings.empty() ? "" : ",") + json_string(warning);
+  return fmt::format(R"({{"id":"{}","name":{},"product":{},"terms":{},"created_at":{},"warnings":[{}]}})",
                      base::format_id(base::kPolicyPrefix, policy.stored.id), json_string(policy.stored.name),
                      json_string(policy.product->stored.name),
                      policy.stored.terms.empty() ? std::string_view("{}") : std::string_view(policy.stored.terms),
-                     policy.stored.created_at);
+                     policy.stored.created_at, warnings);
 }
 
 std::string view_api_key(const App& app, const store::ApiKey& key) {
   return fmt::format(
-      R"({{"id":"{}","name":{},"scopes":{},"product":{},"require_signature":{},"created_at":{},"expires_at":{},"revoked_at":{}}})",
-      base::format_id(base::kApiKeyPrefix, key.id), json_string(key.name), scope_list(key.scopes),
-      text_or_null(product_name(app, key.product)), bool_text(key.require_signature), key.created_at,
-      time_or_null(key.expires_at), time_or_null(key.revoked_at));
+      R"({{"id":"{}","name":{},"scopes":{},"product":{},"require_signature":{},"addresses":{},"created_at":{},)"
+      R"("expires_at":{},"revoked_at":{}}})",
+      base::format_id(base::kApiKeyPrefix, key.id), json_string(key.name), word_list(key.scopes),
+      text_or_null(product_name(app, key.product)), bool_text(key.require_signature), word_list(key.addresses),
+      key.created_at, time_or_null(key.expires_at), time_or_null(key.revoked_at));
 }
 
 std::string view_event(const store::StoredEvent& stored) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "api/requests.h"
@@ -40,6 +41,8 @@ struct App {
   const std::string database;  // for people
   std::function<http::ConnectionCounts()> connections;
   std::function<bool()> stopping;  // true from the moment a stop was asked for: not ready
+  // Imports that hold their rows in memory now.
+  std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace lictor::api

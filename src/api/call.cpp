@@ -14,20 +14,18 @@ bool wants_problem(const http::Request& request) {
   return request.header("Accept").find("application/problem+json") != std::string_view::npos;
 }
 
-Failure nothing_recorded(licensing::Code code) { return Failure{code, {}, {}, 1, {}}; }
-
 template <class T, class Base>
 std::unique_ptr<T> downcast(std::unique_ptr<Base> pointer) noexcept {
   return std::unique_ptr<T>(static_cast<T*>(pointer.release()));
 }
 
-template <class T>
-void resume(std::unique_ptr<T> call) {
-  http::Deferred deferred = std::move(call->deferred);
-  deferred.resume(std::move(call));
-}
-
 }  // namespace
+
+Failure nothing_recorded(licensing::Code code) { return Failure{code, {}, {}, 1, {}}; }
+
+void Call::set_header(std::string_view name, std::string_view value) {
+  more_headers_.append(name).append(": ").append(value).append("\r\n");
+}
 
 std::string Call::actor() const {
   return caller == nullptr ? "license" : base::format_id(base::kApiKeyPrefix, caller->key);
@@ -42,7 +40,7 @@ void Call::finish(int status, std::string_view content_type, std::string_view ex
 
 const std::string& Call::usual_headers() const {
   thread_local std::string headers;
-  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ").append(request_id()).append("\r\n");
+  headers.assign("Cache-Control: no-store\r\nX-Request-Id: ").append(request_id()).append("\r\n").append(more_headers_);
   return headers;
 }
 
@@ -107,46 +105,19 @@ void LicenseCall::submit(Call& call, std::unique_ptr<LicenseCall> job, service::
   if (call.app().writes.submit(handed, urgency)) return;
   auto back = downcast<LicenseCall>(std::move(handed));
   back->failure = licensing::Code::overloaded;
-  resume(std::move(back));
+  resume_call(std::move(back));
 }
 
 void LicenseCall::finish(std::unique_ptr<Job> self, End end) noexcept {
   if (end == End::unavailable) failure = licensing::Code::unavailable;
   self.release();  // NOLINT(bugprone-unused-return-value): it is this object
-  resume(std::unique_ptr<LicenseCall>(this));
+  resume_call(std::unique_ptr<LicenseCall>(this));
 }
 
 void LicenseCall::run(http::Exchange& exchange) {
   Call call(app, exchange, ticket);
   if (failure) return call.fail(nothing_recorded(*failure));
   call.guard([this](Call& guarded) { reply(guarded, *this); });
-}
-
-void AdminCall::submit(Call& call, std::unique_ptr<AdminCall> job) {
-  job->deferred = call.defer();
-  job->actor = call.actor();
-  job->request_id = call.request_id();
-  std::unique_ptr<service::AdminJob> handed = std::move(job);
-  if (call.app().writes.submit(handed)) return;
-  auto back = downcast<AdminCall>(std::move(handed));
-  back->failure = licensing::Code::overloaded;
-  resume(std::move(back));
-}
-
-void AdminCall::finish(std::unique_ptr<Job> self, End end) noexcept {
-  if (end == End::unavailable) {
-    const bool exists = error == store::StoreError::Kind::unique_violation;
-    failure = exists ? licensing::Code::already_exists : licensing::Code::unavailable;
-  }
-  self.release();  // NOLINT(bugprone-unused-return-value): it is this object
-  resume(std::unique_ptr<AdminCall>(this));
-}
-
-void AdminCall::run(http::Exchange& exchange) {
-  Call call(app, exchange, ticket);
-  if (!failure) return call.guard(reply);
-  if (*failure == licensing::Code::already_exists) return call.fail(Failure{*failure, exists_message, {}, 0, {}});
-  call.fail(nothing_recorded(*failure));
 }
 
 void ReadCall::submit(Call& call, Read read) {
@@ -156,13 +127,13 @@ void ReadCall::submit(Call& call, Read read) {
   if (call.app().reads.submit(handed)) return;
   auto back = downcast<ReadCall>(std::move(handed));
   back->failure = licensing::Code::overloaded;
-  resume(std::move(back));
+  resume_call(std::move(back));
 }
 
 void ReadCall::finish(std::unique_ptr<ReadJob> self, bool failed) noexcept {
   if (failed) failure = licensing::Code::unavailable;
   self.release();  // NOLINT(bugprone-unused-return-value): it is this object
-  resume(std::unique_ptr<ReadCall>(this));
+  resume_call(std::unique_ptr<ReadCall>(this));
 }
 
 void ReadCall::run(http::Exchange& exchange) {

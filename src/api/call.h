@@ -58,6 +58,8 @@ class Call {
   // The part of the path that stands for {id}.
   std::string_view path_id;
   std::string actor() const;
+  // A further header of the answer; `value` must be printable ASCII.
+  void set_header(std::string_view name, std::string_view value);
 
   // `data` is a JSON object. Each answers the exchange; one of them exactly once.
   void succeed(int status, std::string_view data, std::string_view message);
@@ -91,8 +93,18 @@ class Call {
   App& app_;
   http::Exchange& exchange_;
   const CallTicket ticket_;
+  std::string more_headers_;
   bool answered_ = false;
 };
+
+// Hands a job that is a call back to its I/O thread.
+template <class T>
+void resume_call(std::unique_ptr<T> call) {
+  http::Deferred deferred = std::move(call->deferred);
+  deferred.resume(std::move(call));
+}
+// Answers of calls of which nothing was recorded and that may be tried again.
+Failure nothing_recorded(licensing::Code code);
 
 // A license job that carries its call and answers it on the I/O thread.
 struct LicenseCall final : service::LicenseJob, http::Continuation {
@@ -109,22 +121,6 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
   Reply reply;
   http::Deferred deferred;
   std::optional<licensing::Code> failure;  // nothing was recorded
-};
-
-struct AdminCall final : service::AdminJob, http::Continuation {
-  using Reply = std::function<void(Call&)>;
-  AdminCall(Call& call, Reply reply_with) : app(call.app()), ticket(call.ticket()), reply(std::move(reply_with)) {}
-  static void submit(Call& call, std::unique_ptr<AdminCall> job);
-
-  void finish(std::unique_ptr<Job> self, End end) noexcept override;
-  void run(http::Exchange& exchange) override;
-
-  App& app;
-  CallTicket ticket;
-  Reply reply;                 // after the commit
-  std::string exists_message;  // of ALREADY_EXISTS, when a unique name or key is taken
-  http::Deferred deferred;
-  std::optional<licensing::Code> failure;
 };
 
 // A read of the database and the answer made from it. `read` runs on a pool thread and returns what answers on the I/O

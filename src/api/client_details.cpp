@@ -1,4 +1,5 @@
 // GET /api/v1/clients/{id}
+#include "api/admin_view.h"
 #include "api/data_plane.h"
 #include "api/license_data.h"
 #include "api/query.h"
@@ -13,18 +14,12 @@ struct Found {
   store::Row product = 0;
 };
 
-std::string_view state_of(const licensing::Activation& seat, base::UnixSeconds now) {
-  if (seat.blocked) return "blocked";
-  if (licensing::holds_seat(seat, now)) return "active";
-  return seat.released_at == 0 ? "lease_expired" : "released";
-}
-
 std::string render(const store::ClientView& client, base::UnixSeconds now) {
   const licensing::Activation& seat = client.activation;
   std::string data = "{\"id\":\"" + base::format_id(base::kClientPrefix, seat.client) + "\",\"client_id\":";
   base::append_json_string(data, client.client_id);
   data += ",\"license_id\":\"" + base::format_id(base::kLicensePrefix, client.license_id) + "\",\"status\":\"";
-  data.append(state_of(seat, now)).append("\",\"client_version\":");
+  data.append(client_status(seat, now)).append("\",\"client_version\":");
   seat.version.empty() ? void(data += "null") : base::append_json_string(data, seat.version);
   data += seat.fingerprint.kind == licensing::Fingerprint::Kind::absent ? ",\"hardware_bound\":false"
                                                                         : ",\"hardware_bound\":true";

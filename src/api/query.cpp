@@ -50,7 +50,7 @@ std::optional<std::int64_t> Query::number(std::string_view name, std::int64_t st
   return whole && number >= least && number <= most ? std::optional(number) : std::nullopt;
 }
 
-std::optional<std::string> Query::unknown(std::initializer_list<std::string_view> known) const {
+std::optional<std::string> Query::unknown(std::span<const std::string_view> known) const {
   for (auto it = parameters_.begin(); it != parameters_.end(); ++it) {
     const bool is_known = std::ranges::find(known, it->first) != known.end();
     const bool again =

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,10 @@ class Query {
   std::optional<std::int64_t> number(std::string_view name, std::int64_t standard, std::int64_t least,
                                      std::int64_t most) const;
   // The first parameter that is none of `known`, is there twice or can't be decoded.
-  std::optional<std::string> unknown(std::initializer_list<std::string_view> known) const;
+  std::optional<std::string> unknown(std::span<const std::string_view> known) const;
+  std::optional<std::string> unknown(std::initializer_list<std::string_view> known) const {
+    return unknown(std::span(known.begin(), known.size()));
+  }
 
  private:
   std::vector<std::pair<std::string, std::optional<std::string>>> parameters_;

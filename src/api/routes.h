@@ -7,6 +7,7 @@
 
 #include "api/app.h"
 #include "api/call.h"
+#include "api/fields.h"
 #include "auth/scope.h"
 #include "base/metrics.h"
 
@@ -19,6 +20,11 @@ struct Route {
   void (*handle)(Call&);
   std::string_view endpoint;  // label of the metrics
   bool license_auth = false;  // the license key alone may do, where the product allows it
+  // Administration: what it takes, in the body or (GET) the query, and what it does, for docs/http-api.md.
+  std::span<const Field> fields = {};
+  std::string_view summary = {};
+  std::string_view answer = {};    // the data of a success
+  std::size_t max_body_bytes = 0;  // more than the server's bound, for callers with the scope; 0: the bound holds
 };
 
 std::span<const Route> route_table();
@@ -27,6 +33,10 @@ std::vector<std::string> failure_reasons();    // in the order of licensing::Cod
 
 // Sets call.caller, and call.path_id for the route's path. False: the call was answered with the refusal.
 bool authenticate(Call& call);
+
+// The bound of a body that is larger than the server's: the route's for callers who may call it, so that nobody else
+// can fill the memory. Called on the I/O thread of that number.
+std::size_t body_limit(App& app, const http::Request& request, unsigned io_thread, std::size_t standard);
 
 // Answers the exchange, now or later.
 void dispatch(App& app, http::Exchange& exchange);

@@ -68,6 +68,7 @@ NewApiKey make_api_key() {
 struct ApiKeys::Verified {
   Caller caller;
   crypto::HmacSha256 hmac;
+  AddressList addresses;
 };
 
 struct alignas(64) ApiKeys::Lane {
@@ -137,11 +138,14 @@ const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::strin
   if (!crypto::equal_constant_time(as_bytes(hash_of(presented)), as_bytes(stored.secret_hash))) return nullptr;
   if (stored.revoked_at != 0 || now >= stored.expires_at) return nullptr;
   const auto scopes = parse_scopes(stored.scopes);
-  if (!scopes) return nullptr;
+  auto addresses = AddressList::parse(stored.addresses);
+  if (!scopes || !addresses) return nullptr;
   auto verified = std::make_unique<Verified>(
-      Verified{{stored.id, *scopes, stored.product, stored.require_signature, stored.expires_at, nullptr},
-               crypto::HmacSha256(presented)});
+      Verified{{stored.id, *scopes, stored.product, stored.require_signature, stored.expires_at, nullptr, nullptr},
+               crypto::HmacSha256(presented),
+               *std::move(addresses)});
   verified->caller.hmac = &verified->hmac;
+  if (!verified->addresses.empty()) verified->caller.addresses = &verified->addresses;
   return &lane.verified.emplace(digest, std::move(verified)).first->second->caller;
 }
 

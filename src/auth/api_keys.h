@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "auth/address_list.h"
 #include "auth/scope.h"
 #include "base/clock.h"
 #include "crypto/crypto.h"
@@ -35,6 +36,7 @@ struct Caller {
   store::Row product = 0;  // 0: any
   bool require_signature = false;
   base::UnixSeconds expires_at = licensing::kNever;
+  const AddressList* addresses = nullptr;  // from where it may be used; belongs to the I/O thread as hmac does
   crypto::HmacSha256* hmac = nullptr;
 };
 

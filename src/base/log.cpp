@@ -2,6 +2,7 @@
 
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <sys/stat.h>
@@ -242,7 +243,9 @@ spdlog::level::level_enum spdlog_level(Level level) noexcept {
 static_assert(static_cast<int>(Level::error) == SPDLOG_LEVEL_ERROR &&
               static_cast<int>(Level::trace) == SPDLOG_LEVEL_TRACE);
 
-std::shared_ptr<spdlog::sinks::sink> open_file(const LogOptions& options) {
+using FileSink = spdlog::sinks::rotating_file_sink_st;
+
+std::unique_ptr<FileSink> open_file(const LogOptions& options) {
   std::error_code error;
   const std::filesystem::path directory = options.file.parent_path();
   if (!directory.empty()) std::filesystem::create_directories(directory, error);
@@ -254,16 +257,37 @@ std::shared_ptr<spdlog::sinks::sink> open_file(const LogOptions& options) {
   spdlog::file_event_handlers handlers;
   handlers.after_open = [](const spdlog::filename_t&, std::FILE* file) { fchmod(fileno(file), 0640); };
   try {
-    return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file.string(), options.max_bytes,
-                                                                  options.files - 1, false, handlers);
+    auto sink =
+        std::make_unique<FileSink>(options.file.string(), options.max_bytes, options.files - 1, false, handlers);
+    sink->set_pattern("%v");
+    return sink;
   } catch (const spdlog::spdlog_ex& failure) {
     throw std::runtime_error("can't write the log file " + options.file.string() + ": " + failure.what());
   }
 }
 
-std::vector<spdlog::sink_ptr> open_sinks(const LogOptions& options) {
+// The rotating file, which can be opened anew. Its mutex is the base's.
+class ReopenableFile final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit ReopenableFile(LogOptions options) : options_(std::move(options)), file_(open_file(options_)) {}
+  void reopen() {
+    std::unique_ptr<FileSink> opened = open_file(options_);
+    const std::lock_guard lock(mutex_);
+    file_->flush();
+    file_.swap(opened);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override { file_->log(message); }
+  void flush_() override { file_->flush(); }
+
+  const LogOptions options_;
+  std::unique_ptr<FileSink> file_;
+};
+
+std::vector<spdlog::sink_ptr> open_sinks(const LogOptions& options, const std::shared_ptr<ReopenableFile>& file) {
   std::vector<spdlog::sink_ptr> sinks;
-  if (!options.file.empty()) sinks.push_back(open_file(options));
+  if (file) sinks.push_back(file);
   if (options.to_stderr) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
   for (const auto& sink : sinks) sink->set_pattern("%v");
   return sinks;
@@ -276,7 +300,9 @@ std::vector<spdlog::sink_ptr> open_sinks(const LogOptions& options) {
 // The queue, the thread that empties it and the thread that flushes.
 class Logger::Output {
  public:
-  explicit Output(const LogOptions& options) : sinks_(open_sinks(options)) {
+  explicit Output(const LogOptions& options)
+      : file_(options.file.empty() ? nullptr : std::make_shared<ReopenableFile>(options)),
+        sinks_(open_sinks(options, file_)) {
     pool_ = std::make_shared<spdlog::details::thread_pool>(options.queue_lines, 1);
     logger_ = std::make_shared<spdlog::async_logger>("lictor", sinks_.begin(), sinks_.end(), pool_,
                                                      spdlog::async_overflow_policy::overrun_oldest);
@@ -295,6 +321,10 @@ class Logger::Output {
 
   void write(Level level, std::string_view line) {
     logger_->log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
+  }
+
+  void reopen() {
+    if (file_) file_->reopen();
   }
 
   std::uint64_t dropped_lines() const { return pool_->overrun_counter() + failures_.load(std::memory_order_relaxed); }
@@ -329,6 +359,7 @@ class Logger::Output {
     std::fprintf(stderr, "lictor: the log can't be written: %s\n", text.c_str());
   }
 
+  std::shared_ptr<ReopenableFile> file_;  // null: none
   std::vector<spdlog::sink_ptr> sinks_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;
   std::shared_ptr<spdlog::async_logger> logger_;
@@ -379,6 +410,8 @@ void Logger::warning(std::string_view event, std::string_view message, Fields fi
 void Logger::error(std::string_view event, std::string_view message, Fields fields) {
   write(Level::error, event, message, std::span(fields.begin(), fields.size()));
 }
+
+void Logger::reopen() { output_->reopen(); }
 
 std::uint64_t Logger::dropped_lines() const { return output_->dropped_lines(); }
 

@@ -98,6 +98,10 @@ class Logger {
   bool enabled(Level level) const noexcept { return level >= level_.load(std::memory_order_relaxed); }
   void set_level(Level level) noexcept { level_.store(level, std::memory_order_relaxed); }
 
+  // Opens the log file anew under its name, for when logrotate has moved it away. Thread-safe. Throws
+  // std::runtime_error naming the file when it can't be opened; then the old one is still written to.
+  void reopen();
+
   using Fields = std::initializer_list<Field>;
   void trace(std::string_view event, std::string_view message, Fields fields = {});
   void debug(std::string_view event, std::string_view message, Fields fields = {});

@@ -137,6 +137,7 @@ Result<OptionValue> parse_option_value(const Option& option, std::string_view te
 }
 
 std::string shown_value(const Option& option, std::string_view text) {
+  if (option.secret) return "(a secret)";
   std::string shown(text.substr(0, kMaxShownBytes));
   bool cut = shown.size() < text.size();
   const std::size_t colon = shown.find(':');
@@ -145,6 +146,14 @@ std::string shown_value(const Option& option, std::string_view text) {
     cut = true;
   }
   return '"' + shown + (cut ? "…\"" : "\"");
+}
+
+std::string printable_text(const EffectiveOption& effective) {
+  if (effective.text.empty()) return {};
+  std::string shown = shown_value(*effective.option, effective.text);
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7F'; };
+  std::replace_if(shown.begin(), shown.end(), is_control, '?');
+  return shown.starts_with('"') ? shown.substr(1, shown.size() - 2) : shown;
 }
 
 }  // namespace lictor::config

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <sstream>
 
+#include "config/commands.h"
+#include "config/flags.h"
 #include "config/option_value.h"
 #include "config/options_file.h"
 #include "config/suggest.h"
@@ -19,120 +19,6 @@ constexpr std::string_view kEnvironmentPrefix = "LICTOR_";
 constexpr std::array<std::string_view, 2> kCommandLineTool{"LICTOR_API_KEY",
                                                            "LICTOR_URL"};  // read by lictor, not lictord
 constexpr std::string_view kDataMark = "<data>";
-
-// ---- flags ---------------------------------------------------------------------------------------------------------
-
-struct Flags {
-  std::vector<Setting> settings;
-  std::vector<std::string> problems;
-  std::optional<std::string> information;  // of --help or --version
-};
-
-std::string_view value_name(OptionType type) {
-  switch (type) {
-    case OptionType::toggle:
-      return "";
-    case OptionType::boolean:
-      return "on|off";
-    case OptionType::integer:
-      return "N";
-    case OptionType::bytes:
-      return "SIZE";
-    case OptionType::duration:
-      return "TIME";
-    case OptionType::choice:
-      return "WORD";
-    case OptionType::path:
-      return "PATH";
-    case OptionType::address:
-      return "HOST:PORT";
-    case OptionType::database:
-      return "URL";
-  }
-  return "";
-}
-
-std::string help_text(const Option& option) {
-  std::string text(option.help);
-  if (option.type != OptionType::path && option.type != OptionType::toggle) {
-    text += "\nAllowed: " + allowed_text(option);
-  }
-  text += fmt::format("\nDefault: {}; environment: {}", option.default_text.empty() ? "none" : option.default_text,
-                      option.environment);
-  if (!option.fallback_environment.empty()) text += fmt::format(" or {}", option.fallback_environment);
-  if (!option.toml_key.empty()) text += fmt::format("; file: {}", option.toml_key);
-  return text;
-}
-
-std::string unknown_argument(const std::string& argument) {
-  if (!argument.starts_with('-')) return fmt::format("unexpected argument {}", argument.substr(0, 100));
-  std::vector<std::string_view> flags{"--help", "--version"};
-  for (const Option& option : option_table()) flags.push_back(option.flag);
-  const std::string flag = argument.substr(0, std::min(argument.find('='), std::size_t{100}));
-  return fmt::format("unknown flag {}{}", flag, suggestion(flag, flags));
-}
-
-// The texts of the flags; what they mean is looked at later, together with the other sources.
-struct FlagTexts {
-  explicit FlagTexts(CLI::App& app) : texts(option_table().size()), given(option_table().size()) {
-    for (std::size_t row = 0; row < texts.size(); ++row) {
-      const Option& option = option_table()[row];
-      const std::string flag(option.flag), help(help_text(option));
-      if (option.type == OptionType::toggle) {
-        given[row] = app.add_flag(flag, help);
-      } else {
-        given[row] = app.add_option(flag, texts[row], help)->type_name(std::string(value_name(option.type)));
-      }
-    }
-  }
-
-  std::vector<std::string> texts;
-  std::vector<CLI::Option*> given;
-};
-
-// "--data=" with nothing after it, as a script writes whose variable is empty. CLI11 would take the next argument.
-std::optional<std::string> find_flag_without_value(int argc, const char* const* argv) {
-  for (int at = 1; at < argc; ++at) {
-    const std::string_view argument(argv[at]);
-    if (argument.starts_with("--") && argument.ends_with('=')) return fmt::format("nothing follows {}", argument);
-  }
-  return {};
-}
-
-Flags read_flags(int argc, const char* const* argv) {
-  Flags flags;
-  if (auto problem = find_flag_without_value(argc, argv)) {
-    flags.problems.push_back(std::move(*problem));
-    return flags;
-  }
-  CLI::App app("lictord: the Lictor license server", "lictord");
-  app.set_help_flag("-h,--help", "Print this and leave");
-  app.set_version_flag("--version", "lictord " LICTOR_VERSION, "Print the version and leave");
-  app.get_formatter()->column_width(34);
-  app.allow_extras();  // to say more about them than CLI11 does
-  const FlagTexts read(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    std::ostringstream out;
-    app.exit(success, out, out);
-    flags.information = std::move(out).str();
-    return flags;
-  } catch (const CLI::ParseError& error) {
-    flags.problems.emplace_back(error.what());
-    return flags;
-  }
-  const std::vector<std::string> unknown = app.remaining();
-  if (!unknown.empty()) flags.problems.push_back(unknown_argument(unknown.front()));
-  for (std::size_t row = 0; row < read.texts.size(); ++row) {
-    const Option& option = option_table()[row];
-    if (read.given[row]->count() == 0) continue;
-    const bool toggle = option.type == OptionType::toggle;
-    flags.settings.push_back(
-        {&option, toggle ? read.given[row]->results().front() : read.texts[row], std::string(option.flag)});
-  }
-  return flags;
-}
 
 // ---- environment ---------------------------------------------------------------------------------------------------
 
@@ -177,18 +63,22 @@ std::vector<std::string> warn_of_unknown_variables(const Environment& environmen
 class Assembly {
  public:
   // Checks each setting and stores it over what is there: call with the weakest source first.
-  void apply(const std::vector<Setting>& settings) {
-    for (const Setting& setting : settings) apply(setting);
+  void apply(const std::vector<Setting>& settings, Source source) {
+    for (const Setting& setting : settings) apply(setting, source);
   }
 
   void apply_defaults() {
     for (const Option& option : option_table()) {
-      if (option.default_text.empty() || is_set(option)) continue;
+      if (is_set(option)) continue;
+      if (option.default_text.empty()) {
+        values_[row_of(option)] = {&option, Source::default_value, "default", {}, {}};
+        continue;
+      }
       std::string text(option.default_text);
       if (const std::size_t mark = text.find(kDataMark); mark != std::string::npos) {
         text.replace(mark, kDataMark.size(), options_.server.data.string());  // set: its row comes earlier
       }
-      apply({&option, std::move(text), "default"});
+      apply({&option, std::move(text), "default"}, Source::default_value);
     }
   }
 
@@ -202,10 +92,11 @@ class Assembly {
     problems_.insert(problems_.end(), problems.begin(), problems.end());
   }
 
-  ParseOutcome outcome() && {
+  ParseOutcome outcome(std::string_view program) && {
     ParseOutcome outcome;
     if (problems_.empty()) {
       outcome.options = std::move(options_);
+      outcome.values = std::move(values_);
       return outcome;
     }
     for (std::string& problem : problems_) {
@@ -213,19 +104,23 @@ class Assembly {
       std::replace_if(problem.begin(), problem.end(), is_control, '?');  // values come from anywhere
       outcome.text += "lictord: " + problem + '\n';
     }
-    outcome.text += "Run lictord --help for all options.\n";
+    outcome.text += fmt::format("Run {} --help for all options.\n", program);
+    outcome.problems = std::move(problems_);
     outcome.exit_code = 2;
     return outcome;
   }
 
  private:
-  void apply(const Setting& setting) {
+  static std::size_t row_of(const Option& option) { return static_cast<std::size_t>(&option - option_table().data()); }
+
+  void apply(const Setting& setting, Source source) {
     const Option& option = *setting.option;
     if (option.type == OptionType::database && setting.text.empty()) return;  // the default
     const auto value = parse_option_value(option, setting.text);
     set_.push_back(&option);
     if (value) {
       option.store(options_, *value);
+      values_[row_of(option)] = {&option, source, setting.origin, setting.text, *value};
       return;
     }
     const std::string& reason = value.problem().message;
@@ -237,6 +132,7 @@ class Assembly {
   bool is_set(const Option& option) const { return std::find(set_.begin(), set_.end(), &option) != set_.end(); }
 
   Options options_;
+  std::vector<EffectiveOption> values_ = std::vector<EffectiveOption>(option_table().size());
   std::vector<const Option*> set_;
   std::vector<std::string> problems_;
 };
@@ -263,25 +159,65 @@ Environment process_environment() {
   return environment;
 }
 
-ParseOutcome parse_options(int argc, const char* const* argv, const Environment& environment) {
-  Flags flags = read_flags(argc, argv);
-  if (flags.information) return {std::nullopt, std::move(*flags.information), 0, {}};
-  const std::vector<Setting> variables = read_environment(environment, flags.settings);
+namespace {
 
+// Everything but the command's own flags.
+ParseOutcome put_together(Flags& flags, const Environment& environment, std::string_view program) {
+  if (flags.information) {
+    ParseOutcome information;
+    information.text = std::move(*flags.information);
+    return information;
+  }
+  const std::vector<Setting> variables = read_environment(environment, flags.settings);
   Assembly assembly;
   assembly.refuse(flags.problems);
   if (const Setting* config = find_config(flags.settings, variables)) {
     const FileSettings file = read_options_file(config->text, config->origin);
     assembly.refuse(file.problems);
-    assembly.apply(file.settings);
+    assembly.apply(file.settings, Source::file);
   }
-  assembly.apply(variables);
-  assembly.apply(flags.settings);
+  assembly.apply(variables, Source::environment);
+  assembly.apply(flags.settings, Source::flag);
   assembly.apply_defaults();
   assembly.check_together();
-  ParseOutcome outcome = std::move(assembly).outcome();
+  ParseOutcome outcome = std::move(assembly).outcome(program);
   outcome.warnings = warn_of_unknown_variables(environment);
   return outcome;
+}
+
+}  // namespace
+
+std::string_view source_name(Source source) noexcept {
+  constexpr std::array<std::string_view, 4> kNames{"default", "file", "environment", "flag"};
+  return kNames[static_cast<std::size_t>(source)];
+}
+
+ParseOutcome parse_options(int argc, const char* const* argv, const Environment& environment) {
+  Flags flags = read_flags(argc, argv, nullptr);
+  return put_together(flags, environment, "lictord");
+}
+
+CommandLine parse_command_line(int argc, const char* const* argv, const Environment& environment) {
+  CommandLine line;
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first.empty() || first.starts_with('-')) {
+    line.outcome = parse_options(argc, argv, environment);
+    return line;
+  }
+  const auto commands = command_table();
+  const auto found = std::ranges::find(commands, first, &Command::name);
+  if (found == commands.end()) {
+    Flags flags;
+    flags.problems.push_back(unknown_command(first));
+    line.outcome = put_together(flags, {}, "lictord");
+    return line;
+  }
+  line.command = &*found;
+  Flags flags = read_flags(argc, argv, line.command);
+  line.argument = std::move(flags.argument);
+  line.given_flags = std::move(flags.given);
+  line.outcome = put_together(flags, environment, fmt::format("lictord {}", line.command->name));
+  return line;
 }
 
 }  // namespace lictor::config

@@ -69,6 +69,8 @@ enum class OptionType : std::uint8_t {
 struct OptionValue {
   std::int64_t number = 0;  // of toggle, boolean, integer, bytes, duration; the choice's place; the address' port
   std::string text;         // the path; the address' host
+
+  bool operator==(const OptionValue&) const = default;
 };
 
 struct Option {
@@ -84,7 +86,8 @@ struct Option {
   std::int64_t max = 0;
   std::string_view choices = {};               // separated by '|'
   std::string_view fallback_environment = {};  // read when neither the flag nor `environment` is given
-  bool changeable = false;                     // while lictord runs, without a restart
+  bool changeable = false;                     // while lictord runs, by SIGHUP (live_options.h)
+  bool secret = false;                         // its value is shown nowhere
 };
 
 std::span<const Option> option_table();
@@ -94,13 +97,29 @@ std::string render_option_table_markdown();      // one table, for docs/
 using Environment = std::map<std::string, std::string, std::less<>>;
 Environment process_environment();
 
+enum class Source : std::uint8_t { default_value, file, environment, flag };  // the weakest first
+std::string_view source_name(Source source) noexcept;                         // "default", "file", …
+
+// What holds for an option, and who said so.
+struct EffectiveOption {
+  const Option* option = nullptr;
+  Source source = Source::default_value;
+  std::string origin;  // "--listen", "environment variable LICTOR_LISTEN", "lictor.toml, line 3, server.listen"
+  std::string text;    // as it was given; empty: there is none. To be shown as printable_text() has it
+  OptionValue value;   // what `text` means
+};
+// For people and logs: on one line, not too long, without what is secret.
+std::string printable_text(const EffectiveOption& effective);
+
 // Either options to run with, or a text to print before leaving with exit_code: 0 (--help, --version: to stdout) or
 // 2 (to stderr, a line for each thing that is wrong).
 struct ParseOutcome {
   std::optional<Options> options;
   std::string text;
   int exit_code = 0;
-  std::vector<std::string> warnings;  // to be logged, e.g. an environment variable LICTOR_… that is not known
+  std::vector<std::string> problems;    // what is wrong, without the program's name; part of `text`
+  std::vector<EffectiveOption> values;  // of each option in the order of the table, when `options` are there
+  std::vector<std::string> warnings;    // to be logged, e.g. an environment variable LICTOR_… that is not known
 };
 
 // Reads no environment but `environment`, where an empty value counts as none; reads the file it is told to read.

@@ -90,7 +90,7 @@ void Connection::settle() {
     proceed();
   }
   if (closed_) return;
-  if (!unsent_.empty()) return set_deadline(thread_.context_.now + thread_.options_.write_timeout);
+  if (!unsent_.empty()) return set_deadline(thread_.context_.now + thread_.limits_.write_timeout());
   if (phase() == Phase::finished) return linger();
   if (phase() == Phase::idle && thread_.context_.stopping) return close();
   set_deadline(deadline());
@@ -114,7 +114,7 @@ void Connection::send_staged(std::string_view bytes) {
   if (!closed_ && unsent_.empty()) bytes.remove_prefix(send(bytes));
   if (!closed_ && !bytes.empty()) {
     unsent_.append(bytes);
-    set_deadline(thread_.context_.now + thread_.options_.write_timeout);
+    set_deadline(thread_.context_.now + thread_.limits_.write_timeout());
   }
   if (closed_) retire();
 }
@@ -140,7 +140,7 @@ std::size_t Connection::send(std::string_view bytes) {
 void Connection::on_writable() {
   unsent_begin_ += send(unsent_.view().substr(unsent_begin_));
   if (closed_) return;
-  if (unsent_begin_ < unsent_.size()) return set_deadline(thread_.context_.now + thread_.options_.write_timeout);
+  if (unsent_begin_ < unsent_.size()) return set_deadline(thread_.context_.now + thread_.limits_.write_timeout());
   unsent_.release();
   unsent_begin_ = 0;
   settle();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "http/deadlines.h"
+#include "http/live_limits.h"
 #include "http/mailbox.h"
 #include "http/peer_name.h"
 #include "http/server.h"
@@ -27,6 +28,20 @@ constexpr std::size_t kKeptOutputBytes = 1024 * 1024;  // a larger output buffer
 
 struct Counters {
   std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, protocol_errors{0}, lingering_refused{0};
+};
+
+// When an I/O thread was last at work; max(): it has ended. In a cache line of its own.
+struct alignas(64) Report {
+  std::atomic<steady_clock::time_point> at{steady_clock::now()};
+};
+
+// What the I/O threads of a server share, and the one report of each.
+struct IoShared {
+  const ServerOptions& options;
+  const LiveLimits& limits;
+  const ServerHooks& hooks;
+  Counters& counters;
+  Report& report;
 };
 
 class IoThread;
@@ -97,7 +112,7 @@ class Connection final : public Session, public Deadlines::Node {
 class IoThread {
  public:
   // `listener` becomes its own. Throws std::system_error when there is no file descriptor left.
-  IoThread(const ServerOptions& options, const ServerHooks& hooks, Counters& counters, unsigned index, int listener);
+  IoThread(const IoShared& shared, unsigned index, int listener);
   ~IoThread();
   void start() {
     thread_ = std::thread([this] { run(); });
@@ -132,8 +147,9 @@ class IoThread {
   bool is_done() const noexcept;
   void tidy_up();
 
-  const ServerOptions& options_;
+  const LiveLimits& limits_;
   Counters& counters_;
+  Report& report_;
   SessionContext context_;
   Deadlines deadlines_;
   Descriptor epoll_;

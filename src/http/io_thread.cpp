@@ -29,19 +29,20 @@ int open_epoll() {
 
 }  // namespace
 
-IoThread::IoThread(const ServerOptions& options, const ServerHooks& hooks, Counters& counters, unsigned index,
-                   int listener)
-    : options_(options),
-      counters_(counters),
-      context_{options,
-               hooks,
-               {.header_bytes = options.max_header_bytes},
+IoThread::IoThread(const IoShared& shared, unsigned index, int listener)
+    : limits_(shared.limits),
+      counters_(shared.counters),
+      report_(shared.report),
+      context_{shared.options,
+               shared.limits,
+               shared.hooks,
+               {.header_bytes = shared.options.max_header_bytes},
                index,
                std::make_shared<Mailbox>(),
                DateLine(std::time(nullptr)),
                steady_clock::now(),
                {},
-               counters.protocol_errors},
+               shared.counters.protocol_errors},
       deadlines_(context_.now),
       epoll_(open_epoll()),
       listener_(listener),
@@ -56,6 +57,7 @@ void IoThread::run() {
   ::pthread_setname_np(::pthread_self(), ("lictor-io-" + std::to_string(context_.io_thread)).c_str());
   while (!is_done()) run_round();
   tidy_up();
+  report_.at.store(steady_clock::time_point::max(), std::memory_order_relaxed);
 }
 
 // What is ready now is handled in full, then the answers are sent.
@@ -142,7 +144,7 @@ bool IoThread::accept_one() {
 }
 
 void IoThread::open(int descriptor, const sockaddr_storage& peer) {
-  const bool refused = counters_.open.load(std::memory_order_relaxed) >= options_.max_connections;
+  const bool refused = counters_.open.load(std::memory_order_relaxed) >= limits_.max_connections();
   (refused ? counters_.refused : counters_.accepted).fetch_add(1, std::memory_order_relaxed);
   if (refused && counters_.lingering_refused.load(std::memory_order_relaxed) >= kMaxLingeringRefused) {
     ::close(descriptor);
@@ -165,6 +167,7 @@ void IoThread::read_mail() {
 
 void IoThread::on_tick() {
   next_tick_ = context_.now + Deadlines::kTick;
+  report_.at.store(context_.now, std::memory_order_relaxed);
   context_.date.update(std::time(nullptr));
   deadlines_.advance(context_.now, [](Deadlines::Node& node) { static_cast<Connection&>(node).on_deadline(); });
   if (accept_again_at_ && context_.now >= *accept_again_at_ && listener_.number() >= 0) {

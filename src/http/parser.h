@@ -65,6 +65,7 @@ class RequestParser {
   const Request& request() const noexcept { return request_; }
   bool is_http11() const noexcept { return http11_; }
   bool keep_alive() const noexcept { return keep_alive_; }
+  std::uint64_t content_length() const noexcept { return content_length_; }  // 0 of a chunked body
   bool expects_continue() const noexcept { return expects_continue_; }
   // How much of the data belongs to this request (after parse_body has taken the chunks' framing out).
   std::size_t message_bytes() const noexcept { return header_bytes_ + request_.body.size(); }

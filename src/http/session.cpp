@@ -16,7 +16,7 @@ constexpr std::size_t kOutputPauseBytes = 65536;  // so much unsent: handle no f
 }  // namespace
 
 Session::Session(SessionContext& context)
-    : context_(context), parser_(context.limits), deadline_(context.now + context.options.header_timeout) {}
+    : context_(context), parser_(context.limits), deadline_(context.now + context.live.header_timeout()) {}
 
 std::span<char> Session::input_space() {
   if (input_.capacity() == 0) std::swap(input_, context_.spare_input);
@@ -61,7 +61,7 @@ void Session::proceed() {
 bool Session::advance() {
   if (phase_ == Phase::idle) {
     if (begin_ == input_.size()) return false;
-    enter(Phase::header, context_.options.header_timeout);
+    enter(Phase::header, context_.live.header_timeout());
   }
   if (phase_ == Phase::header) {
     if (!read_header()) return false;
@@ -86,8 +86,9 @@ bool Session::read_header() {
   request.received_at = context_.now;
   keep_alive_ = parser_.keep_alive();
   head_request_ = request.method == "HEAD";
-  body_limit_ = context_.hooks.body_limit ? context_.hooks.body_limit(request.method, request.path)
-                                          : context_.options.max_body_bytes;
+  body_limit_ = context_.options.max_body_bytes;
+  if (parser_.content_length() > body_limit_ && context_.hooks.body_limit)
+    body_limit_ = context_.hooks.body_limit(request, context_.io_thread);
   phase_ = Phase::body;
   return true;
 }
@@ -101,7 +102,7 @@ bool Session::read_body() {
 }
 
 void Session::await_body() {
-  enter(Phase::body, context_.options.body_timeout);
+  enter(Phase::body, context_.live.body_timeout());
   if (parser_.expects_continue()) context_.output.append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -133,7 +134,7 @@ void Session::end_of_call() {
   begin_ += parser_.message_bytes();
   parser_.reset();
   head_request_ = false;
-  enter(Phase::idle, context_.options.idle_timeout);
+  enter(Phase::idle, context_.live.idle_timeout());
 }
 
 void Session::respond(int status, std::string_view content_type, std::string_view extra_headers,

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "http/buffer.h"
+#include "http/live_limits.h"
 #include "http/mailbox.h"
 #include "http/message.h"
 #include "http/parser.h"
@@ -21,6 +22,7 @@ namespace lictor::http {
 // What the sessions of an I/O thread share.
 struct SessionContext {
   const ServerOptions& options;
+  const LiveLimits& live;
   const ServerHooks& hooks;
   ParserLimits limits;
   unsigned io_thread;

@@ -22,6 +22,9 @@ namespace lictor::licensing {
   X(forbidden, "FORBIDDEN")                           \
   X(not_found, "NOT_FOUND")                           \
   X(already_exists, "ALREADY_EXISTS")                 \
+  X(in_use, "IN_USE")                                 \
+  X(precondition_failed, "PRECONDITION_FAILED")       \
+  X(rows_rejected, "ROWS_REJECTED")                   \
   X(license_key_invalid, "LICENSE_KEY_INVALID")       \
   X(license_revoked, "LICENSE_REVOKED")               \
   X(license_suspended, "LICENSE_SUSPENDED")           \

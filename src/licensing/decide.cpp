@@ -169,8 +169,13 @@ void take_seat(License& license, Activation& seat, const Terms& terms, UnixSecon
 
 // True when the lease was extended: with more than half of its term left the stored end stands, so most beats write
 // nothing.
-bool extend_lease(const License& license, Activation& seat, const Terms& terms, UnixSeconds now) noexcept {
+bool extend_lease(License& license, Activation& seat, const Terms& terms, UnixSeconds now) noexcept {
   const UnixSeconds end = lease_end(license, terms, now);
+  if (terms.floating() && seat.lease_expires_at == kNever) {  // taken before the terms had a lease
+    seat.lease_expires_at = end;
+    license.next_lease_end = std::min(license.next_lease_end, end);
+    return true;
+  }
   const bool half_left = seat.lease_expires_at - now > terms.lease / 2;
   if (end == kNever ? seat.lease_expires_at == kNever : (half_left || end <= seat.lease_expires_at)) return false;
   seat.lease_expires_at = end;
@@ -180,7 +185,7 @@ bool extend_lease(const License& license, Activation& seat, const Terms& terms, 
 // A beat writes when half of the lease, or half of the time until the next check-in, is over.
 bool beat_is_due(const License& license, const Terms& terms, const Activation& seat, UnixSeconds now) noexcept {
   const bool check_in_due = terms.check_in > 0 && now - license.last_check_in_at >= terms.check_in / 2;
-  return check_in_due || seat.lease_expires_at - now <= terms.lease / 2;
+  return check_in_due || seat.lease_expires_at == kNever || seat.lease_expires_at - now <= terms.lease / 2;
 }
 
 void bind(Activation& seat, const Activate& command) {
@@ -209,7 +214,7 @@ Decision renew(const License& license, const Terms& terms, const Activation& act
                UnixSeconds now, Decision decision) {
   License next = license;
   Activation seat = activation;
-  extend_lease(license, seat, terms, now);
+  extend_lease(next, seat, terms, now);
   bind(seat, command);
   check_in(next, terms, now);
   decision.seat = SeatChange::renewed;
@@ -272,7 +277,7 @@ Decision decide(const License& license, const Terms& terms, const Activation* ac
   if (!terms.floating() || !beat_is_due(license, terms, *activation, now)) return decision;
   Activation seat = *activation;
   License next = license;
-  extend_lease(license, seat, terms, now);
+  extend_lease(next, seat, terms, now);
   check_in(next, terms, now);
   if (seat == *activation && next == license) return decision;
   if (!(next == license)) decision.license = next;
@@ -361,6 +366,11 @@ License issue(const Terms& terms, UnixSeconds now, std::optional<UnixSeconds> st
     license.expires_at = saturating_add(license.starts_at, *terms.duration);
   }
   return license;
+}
+
+std::optional<UnixSeconds> renewed_expiry(const License& license, const Terms& terms, UnixSeconds now) noexcept {
+  if (!terms.duration || license.expires_at == kNever) return std::nullopt;
+  return saturating_add(std::max(now, license.expires_at), *terms.duration);
 }
 
 bool depends_on_version(const License& license, const Terms& terms, UnixSeconds now) noexcept {

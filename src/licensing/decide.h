@@ -96,6 +96,10 @@ Decision decide(const License& license, StatusCommand command);
 License issue(const Terms& terms, UnixSeconds now, std::optional<UnixSeconds> starts_at,
               std::optional<UnixSeconds> expires_at);
 
+// The expiry that one more duration gives, counted from the later of now and the present expiry. Nothing when the terms
+// have no duration, or the license does not expire yet because it waits for its first activation.
+std::optional<UnixSeconds> renewed_expiry(const License& license, const Terms& terms, UnixSeconds now) noexcept;
+
 // Whether a decision about a client that does not tell its version needs the one it told when it activated.
 bool depends_on_version(const License& license, const Terms& terms, UnixSeconds now) noexcept;
 

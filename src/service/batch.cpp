@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "licensing/seat_series.h"
 
 namespace lictor::service {
 namespace {
@@ -60,6 +61,20 @@ std::optional<Code> refuse_access(const Product& product, const Access& access) 
 
 Code unknown_license(const Access& access) noexcept {
   return access.license_key_only ? Code::unauthenticated : Code::license_key_invalid;
+}
+
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, std::uint32_t seats_held,
+                               base::UnixSeconds now) {
+  store::Event event;
+  event.at = now;
+  event.actor = "system";
+  event.action = "seat.released";
+  event.subject = base::format_id(base::kLicensePrefix, license);
+  event.client = ended.client_id;
+  event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
+                 "\",\"seats_held\":" + std::to_string(seats_held) +
+                 ",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
+  return event;
 }
 
 void Batch::run(store::Tx& tx, std::span<LicenseJob* const> jobs) {
@@ -125,15 +140,7 @@ void Batch::reclaim(store::Tx& tx) {
     License& license = licenses_[license_index_.at(ended.license)];
     license.row.state.seats_held -= license.row.state.seats_held > 0 ? 1 : 0;
     ended_.emplace_back(license_index_.at(ended.license), ended.client_id);
-    store::Event event;
-    event.at = now_;
-    event.actor = "system";
-    event.action = "seat.released";
-    event.subject = base::format_id(base::kLicensePrefix, license.row.id);
-    event.client = ended.client_id;
-    event.detail = "{\"client\":\"" + base::format_id(base::kClientPrefix, ended.client) +
-                   "\",\"reason\":\"lease_ended\",\"lease_expired_at\":" + std::to_string(ended.lease_expires_at) + "}";
-    changes_.events.push_back(std::move(event));
+    changes_.events.push_back(lease_ended_event(license.row.id, ended, license.row.state.seats_held, now_));
   }
   for (const store::Row row : due) {
     License& license = licenses_[license_index_.at(row)];
@@ -180,7 +187,7 @@ void Batch::decide_all() {
       decide_usage(item, *usage);
     } else if (const auto* status = std::get_if<StatusInput>(&item.job->command)) {
       decide_status(item, *status);
-    } else {
+    } else if (!std::holds_alternative<SweepInput>(item.job->command)) {
       decide_seat(item);
     }
     item.job->answer.license = licenses_[item.license].row.state;
@@ -311,7 +318,8 @@ void Batch::decide_usage(Item& item, const UsageInput& input) {
   answer.usage = usage_fragment(input, usage);
   store::UsageKey key{input.request, input.signature, answer.usage, now_};
   usage_keys_.insert_or_assign(row_key(row, input.idempotency_key), key);
-  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key)});
+  changes_.usage.push_back({row, input.metric, usage.period.start, usage.total, input.idempotency_key, std::move(key),
+                            license.terms->product->stored.row, licensing::day_of(now_), input.quantity});
 }
 
 void Batch::store_changes(store::Tx& tx) {

@@ -17,6 +17,10 @@
 
 namespace lictor::service {
 
+// The event of a lease that ended by itself.
+store::Event lease_ended_event(const base::Id& license, const store::EndedLease& ended, std::uint32_t seats_held,
+                               base::UnixSeconds now);
+
 class Batch {
  public:
   Batch(Catalog& catalog, const base::Clock& clock) : catalog_(catalog), clock_(clock) {}

@@ -240,6 +240,24 @@ void Cache::drop_license(LicenseShard& shard, std::uint32_t slot) noexcept {
   ++shard.evictions;
 }
 
+void Cache::set_terms(LicenseRecord& record, const TermsHandle& terms) {
+  if (record.terms == terms->index) return;
+  catalog_.drop(static_cast<std::uint32_t>(record.terms));
+  record.terms = catalog_.detach(terms) & kTermsMask;
+}
+
+void Cache::replace_terms(const TermsReplacements& replacements) {
+  for (const auto& shard : licenses_) {
+    const std::lock_guard lock(shard->mutex);
+    for (std::uint32_t number = 0; number < shard->records.used(); ++number) {
+      LicenseRecord& record = shard->records[shard->records.slot_of(number)];
+      if (!record.id) continue;
+      const auto found = replacements.find(static_cast<std::uint32_t>(record.terms));
+      if (found != replacements.end()) set_terms(record, found->second);
+    }
+  }
+}
+
 // Puts the license under its id; returns its packed place, kNone when the fill came too late. `evicted` is the key
 // digest of a record that had to go, so that the caller takes it out of the index of keys after the shard's lock is
 // given back.
@@ -263,9 +281,12 @@ std::uint32_t Cache::put_record(const store::LicenseRow& license, const TermsHan
     shard.records[slot].id = license.id;
     shard.records[slot].key_digest = license.key_digest;
     shard.records[slot].terms = catalog_.detach(terms) & kTermsMask;
-  } else if (shard.records[slot].terms != terms->index) {
-    catalog_.drop(static_cast<std::uint32_t>(shard.records[slot].terms));
-    shard.records[slot].terms = catalog_.detach(terms) & kTermsMask;
+  } else {
+    set_terms(shard.records[slot], terms);
+    if (shard.records[slot].key_digest != license.key_digest) {  // the license was given another key
+      evicted = shard.records[slot].key_digest;
+      shard.records[slot].key_digest = license.key_digest;
+    }
   }
   shard.records[slot].set(license.state);
   return pack(number, slot);

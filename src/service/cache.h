@@ -25,6 +25,8 @@
 
 namespace lictor::service {
 
+struct LicenseRecord;
+
 struct CacheOptions {  // at most 50 million of each
   std::size_t licenses = 4'000'000;
   std::size_t activations = 4'000'000;
@@ -78,6 +80,9 @@ class Cache {
   void publish(const store::LicenseRow& license, const TermsHandle& terms);
   void publish(const base::Id& license, std::string_view client_id, const licensing::Activation& activation);
 
+  // After begin_publish(): licenses with these terms have others now (a policy was changed). Walks through all records.
+  void replace_terms(const TermsReplacements& replacements);
+
   CacheCounts counts() const noexcept;
 
  private:
@@ -99,6 +104,7 @@ class Cache {
                             std::optional<std::uint64_t> ticket, bool index_key);
   std::uint32_t put_activation(const base::Id& license, std::string_view client_id,
                                const licensing::Activation& activation, std::optional<std::uint64_t> ticket);
+  void set_terms(LicenseRecord& record, const TermsHandle& terms);
   void drop_license(LicenseShard& shard, std::uint32_t slot) noexcept;
   void insert_key(const base::Digest& digest, std::uint32_t packed);
   void erase_key(const base::Digest& digest, std::uint32_t packed) noexcept;

@@ -22,7 +22,7 @@ void Catalog::release_last(TermsEntry* entry) noexcept {
   if (entry->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   slot(entry->index).store(nullptr, std::memory_order_relaxed);
   free_indexes_.push_back(entry->index);
-  entries_.erase(Key(entry->policy->stored.row, entry->overrides));
+  entry->retired ? retired_.erase(entry) : entries_.erase(Key(entry->policy->stored.row, entry->overrides));
 }
 
 void Catalog::load(store::Reader& reader) {
@@ -61,6 +61,12 @@ std::shared_ptr<const Policy> Catalog::policy(store::Row product, std::string_vi
   const std::lock_guard lock(mutex_);
   const auto it = std::ranges::find_if(
       policies_, [&](const auto& p) { return p->stored.product == product && p->stored.name == name; });
+  return it == policies_.end() ? nullptr : *it;
+}
+
+std::shared_ptr<const Policy> Catalog::policy(const base::Id& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find(policies_, id, [](const auto& p) { return p->stored.id; });
   return it == policies_.end() ? nullptr : *it;
 }
 
@@ -105,7 +111,12 @@ TermsHandle Catalog::terms(store::Row policy, std::string_view overrides) {
   Key key(policy, overrides);
   const auto found = entries_.find(key);
   if (found != entries_.end()) return {this, found->second.get()};
-  auto entry = build(policy, overrides);
+  TermsEntry* const entry = enter(build(policy, overrides));
+  return {this, entry};
+}
+
+// Gives it an index and a place among the entries.
+TermsEntry* Catalog::enter(std::unique_ptr<TermsEntry> entry) {
   if (free_indexes_.empty()) {
     if (next_index_ == kChunk * kMaxChunks) throw std::runtime_error("too many distinct license terms in memory");
     auto& chunk = chunks_[next_index_ / kChunk];
@@ -115,8 +126,59 @@ TermsHandle Catalog::terms(store::Row policy, std::string_view overrides) {
     entry->index = free_indexes_.back();
     free_indexes_.pop_back();
   }
-  slot(entry->index).store(entry.get(), std::memory_order_release);
-  return {this, entries_.emplace(std::move(key), std::move(entry)).first->second.get()};
+  TermsEntry* const entered = entry.get();
+  slot(entered->index).store(entered, std::memory_order_release);
+  entries_.insert_or_assign(Key(entered->policy->stored.row, entered->overrides), std::move(entry));
+  return entered;
+}
+
+TermsReplacements Catalog::rebuild(const std::vector<store::Row>& policies) {
+  std::vector<Key> keys;
+  for (const auto& [key, entry] : entries_) {
+    if (std::ranges::find(policies, key.first) != policies.end()) keys.push_back(key);
+  }
+  TermsReplacements replacements;
+  for (const Key& key : keys) {
+    std::unique_ptr<TermsEntry>& held = entries_.at(key);
+    auto fresh = build(key.first, key.second);
+    TermsEntry* const old = held.get();
+    old->retired = true;
+    retired_.emplace(old, std::move(held));
+    replacements.emplace(old->index, TermsHandle(this, enter(std::move(fresh))));
+  }
+  return replacements;
+}
+
+TermsReplacements Catalog::replace(store::Policy policy) {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find(policies_, policy.row, [](const auto& p) { return p->stored.row; });
+  const store::Row row = policy.row;
+  *it = std::make_shared<const Policy>(Policy{std::move(policy), (*it)->product});
+  return rebuild({row});
+}
+
+TermsReplacements Catalog::replace(store::Product product) {
+  ProductSettings settings = parse_stored_settings(product.settings);
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find(products_, product.row, [](const auto& p) { return p->stored.row; });
+  *it = std::make_shared<const Product>(Product{std::move(product), std::move(settings)});
+  std::vector<store::Row> rows;
+  for (auto& policy : policies_) {
+    if (policy->stored.product != (*it)->stored.row) continue;
+    policy = std::make_shared<const Policy>(Policy{policy->stored, *it});
+    rows.push_back(policy->stored.row);
+  }
+  return rebuild(rows);
+}
+
+void Catalog::remove_product(store::Row row) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(products_, [row](const auto& product) { return product->stored.row == row; });
+}
+
+void Catalog::remove_policy(store::Row row) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(policies_, [row](const auto& policy) { return policy->stored.row == row; });
 }
 
 TermsHandle Catalog::at(std::uint32_t index) noexcept { return {this, slot(index).load(std::memory_order_acquire)}; }

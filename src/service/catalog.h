@@ -36,6 +36,7 @@ struct TermsEntry {
   base::UnixSeconds fragment_until = licensing::kNever;
   std::uint32_t index = 0;
   bool permanent = false;  // terms of a policy without overrides are never dropped nor counted
+  bool retired = false;    // its policy or product was changed: others are built from now on
   std::atomic<std::uint32_t> references{0};
 };
 
@@ -69,15 +70,26 @@ class TermsHandle {
   TermsEntry* entry_ = nullptr;
 };
 
+// From the index of terms to those that take their place.
+using TermsReplacements = std::unordered_map<std::uint32_t, TermsHandle>;
+
 class Catalog {
  public:
   void load(store::Reader& reader);
   std::shared_ptr<const Product> add(store::Product product);
   std::shared_ptr<const Policy> add(store::Policy policy);
 
+  // After the commit of a change: puts this in the place of the one with the same row. Whoever holds terms built from
+  // the old one goes on with them; what terms() and the replacements give is new.
+  TermsReplacements replace(store::Product product);
+  TermsReplacements replace(store::Policy policy);
+  void remove_product(store::Row row);
+  void remove_policy(store::Row row);
+
   std::shared_ptr<const Product> product(std::string_view name) const;
   std::shared_ptr<const Product> product(store::Row row) const;
   std::shared_ptr<const Policy> policy(store::Row product, std::string_view name) const;
+  std::shared_ptr<const Policy> policy(const base::Id& id) const;
   std::vector<std::shared_ptr<const Product>> products() const;  // by name
   std::vector<std::shared_ptr<const Policy>> policies() const;   // by product and name
 
@@ -104,6 +116,8 @@ class Catalog {
   static constexpr std::size_t kMaxChunks = kMaxTerms / kChunk;
 
   std::unique_ptr<TermsEntry> build(store::Row policy, std::string_view overrides) const;
+  TermsEntry* enter(std::unique_ptr<TermsEntry> entry);
+  TermsReplacements rebuild(const std::vector<store::Row>& policies);
   void release_last(TermsEntry* entry) noexcept;
   std::atomic<TermsEntry*>& slot(std::uint32_t index) noexcept { return (*chunks_[index / kChunk])[index % kChunk]; }
 
@@ -111,6 +125,7 @@ class Catalog {
   std::vector<std::shared_ptr<const Product>> products_;
   std::vector<std::shared_ptr<const Policy>> policies_;
   std::unordered_map<Key, std::unique_ptr<TermsEntry>, KeyHash> entries_;
+  std::unordered_map<const TermsEntry*, std::unique_ptr<TermsEntry>> retired_;
   std::vector<std::uint32_t> free_indexes_;
   std::uint32_t next_index_ = 0;
   std::array<std::unique_ptr<Chunk>, kMaxChunks> chunks_;

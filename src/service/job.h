@@ -49,6 +49,7 @@ struct Answer {
 struct Job {
   enum class End : std::uint8_t {
     committed,
+    refused,      // by the job itself; nothing was recorded
     unavailable,  // nothing was recorded
   };
   virtual ~Job() = default;
@@ -76,6 +77,7 @@ struct UsageInput {
   base::Digest request;    // of the members that a retry must repeat
   base::Digest signature;  // zero: unsigned
 };
+struct SweepInput {};  // nothing but what every job does first: it takes ended leases out
 struct StatusInput {
   licensing::StatusCommand command = licensing::StatusCommand::suspend;
   std::string reason;
@@ -85,7 +87,7 @@ struct LicenseJob : Job {
   store::LicenseRef ref;
   Access access;
   std::string client_id;
-  std::variant<ActivateInput, ValidateInput, DeactivateInput, UsageInput, StatusInput> command;
+  std::variant<ActivateInput, ValidateInput, DeactivateInput, UsageInput, StatusInput, SweepInput> command;
   std::string actor;  // for the audit, see store::Event
   std::string request_id;
   Answer answer;  // valid after End::committed
@@ -94,8 +96,9 @@ struct LicenseJob : Job {
 // A transaction of its own, for administration.
 struct AdminJob : Job {
   std::string actor, request_id;
-  // Runs in the transaction; events it appends are stored with it. May run again after a retry.
-  std::function<void(store::Tx&, base::UnixSeconds now, std::vector<store::Event>& events)> work;
+  // Runs in the transaction; events it appends are stored with it. False: nothing shall be recorded. May run again
+  // after a retry.
+  std::function<bool(store::Tx&, base::UnixSeconds now, std::vector<store::Event>& events)> work;
   // After the commit and before finish(): caches and catalogues learn of the change. May be empty.
   std::function<void()> committed;
   std::optional<store::StoreError::Kind> error;  // of the transaction, with End::unavailable

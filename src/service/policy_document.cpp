@@ -217,10 +217,35 @@ std::optional<Problem> apply_terms(const json::object& document, std::string_vie
   for (const auto& member : document) {
     const std::string field = std::string(where) + "." + std::string(member.key());
     const auto* known = std::ranges::find(kTermsMembers, std::string_view(member.key()), &TermsMember::name);
-    if (known == std::end(kTermsMembers)) return Problem{field, "is no member of the terms", true};
+    if (known == std::end(kTermsMembers))
+      return Problem{field, "is no member of the terms; allowed: " + term_names(), true};
     if (const Fault fault = known->read(member.value(), terms)) return Problem{field, *fault};
   }
   return std::nullopt;
+}
+
+bool is_term(std::string_view name) noexcept {
+  return std::ranges::find(kTermsMembers, name, &TermsMember::name) != std::end(kTermsMembers);
+}
+
+std::string term_names() {
+  std::string names;
+  for (const TermsMember& member : kTermsMembers) names.append(names.empty() ? "" : ", ").append(member.name);
+  return names;
+}
+
+std::vector<std::string> warn_of_terms(const Terms& terms) {
+  std::vector<std::string> warnings;
+  if (terms.type == licensing::LicenseType::trial && !terms.duration)
+    warnings.emplace_back("a trial without a duration never expires");
+  if (terms.type == licensing::LicenseType::subscription && !terms.duration)
+    warnings.emplace_back("a subscription without a duration expires only where a license has its own expires_at");
+  if (terms.borrow_max > 0) warnings.emplace_back("borrow_max has no effect yet: leases can't be borrowed");
+  if (terms.offline) warnings.emplace_back("offline has no effect yet: certificates for offline use aren't issued");
+  if (terms.type != licensing::LicenseType::metered && !terms.quotas.empty())
+    warnings.emplace_back(
+        "only the metrics with a quota can be used: other metrics are counted on metered licenses only");
+  return warnings;
 }
 
 void apply_stored_terms(std::string_view text, Terms& terms) {

@@ -17,8 +17,13 @@ namespace lictor::service {
 // named as "terms.lease" when `where` is "terms".
 std::optional<base::Problem> apply_terms(const boost::json::object& document, std::string_view where,
                                          licensing::Terms& terms);
-// The same from stored text (an empty text changes nothing); throws std::runtime_error when it does not parse, because
-// only checked documents are stored.
+// Whether the terms have a member of this name, and all names, separated by ", ".
+bool is_term(std::string_view name) noexcept;
+std::string term_names();
+// What is allowed but likely a mistake, for people; empty when there is nothing to say.
+std::vector<std::string> warn_of_terms(const licensing::Terms& terms);
+// As apply_terms(), from stored text (an empty text changes nothing); throws std::runtime_error when it does not parse,
+// because only checked documents are stored.
 void apply_stored_terms(std::string_view text, licensing::Terms& terms);
 
 struct ProductSettings {

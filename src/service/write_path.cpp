@@ -10,8 +10,10 @@ namespace {
 // Errors that concern the database as a whole: trying the jobs one by one would only fail as often.
 bool concerns_all(store::StoreError::Kind kind) noexcept {
   using Kind = store::StoreError::Kind;
-  return kind != Kind::unique_violation && kind != Kind::other;
+  return kind != Kind::unique_violation && kind != Kind::in_use && kind != Kind::other;
 }
+
+struct Refused {};  // rolls the transaction back
 
 }  // namespace
 
@@ -135,18 +137,21 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
   try {
     store_.write([&](store::Tx& tx) {
       store::Changes changes;
-      itself.work(tx, clock_.now(), changes.events);
+      if (!itself.work(tx, clock_.now(), changes.events)) throw Refused();
       for (store::Event& event : changes.events) {
-        event.actor = itself.actor;
+        if (event.actor.empty()) event.actor = itself.actor;
         event.request_id = itself.request_id;
       }
       if (!changes.events.empty()) tx.apply(changes);
     });
     end = Job::End::committed;
     if (itself.committed) itself.committed();
+  } catch (const Refused&) {
+    end = Job::End::refused;
   } catch (const store::StoreError& error) {
+    using Kind = store::StoreError::Kind;
     itself.error = error.kind();
-    if (error.kind() != store::StoreError::Kind::unique_violation) report(error.what());
+    if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) report(error.what());
   } catch (const std::exception& error) {
     itself.error = store::StoreError::Kind::other;
     report(error.what());

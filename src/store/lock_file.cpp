@@ -35,17 +35,6 @@ std::string holder(int descriptor) {
   return pid.empty() ? std::string("another process") : "process " + pid;
 }
 
-void sync_directory_of(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const std::string directory = parent.empty() ? std::string(".") : parent.string();
-  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) fail(directory, "opening", errno);
-  const int result = fsync(descriptor);
-  const int error = errno;
-  close(descriptor);
-  if (result != 0) fail(directory, "syncing", error);
-}
-
 }  // namespace
 
 LockFile::LockFile(const std::string& database_path) {
@@ -91,6 +80,17 @@ void create_database_file(const std::string& path) {
   close(descriptor);
   if (result != 0) fail(path, "syncing", error);
   sync_directory_of(path);
+}
+
+void sync_directory_of(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? std::string(".") : parent.string();
+  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail(directory, "opening", errno);
+  const int result = fsync(descriptor);
+  const int error = errno;
+  close(descriptor);
+  if (result != 0) fail(directory, "syncing", error);
 }
 
 }  // namespace lictor::store

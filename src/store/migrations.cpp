@@ -6,6 +6,7 @@
 #include "crypto/crypto.h"
 #include "store/sqlite_queries.h"
 #include "store/sqlite_schema.h"
+#include "store/sqlite_statistics_schema.h"
 
 namespace lictor::store {
 namespace {
@@ -20,6 +21,8 @@ void make_digest_key(Connection& connection) {
 
 constexpr std::array kMigrations{
     Migration{1, "licenses, activations, usage, events", kSchema1, make_digest_key},
+    Migration{2, "search, idempotency keys, addresses of API keys", kSchema2, nullptr},
+    Migration{3, "refusals, figures of days", kStatisticsSchema, nullptr},
 };
 
 std::int64_t version_of(Connection& connection) {

@@ -1,9 +1,11 @@
 #include "store/sqlite_connection.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "base/encoding.h"
 #include "store/sqlite_log_vfs.h"
 
 namespace lictor::store {
@@ -25,6 +27,8 @@ Explanation explain(int code, int system_error) {
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
       return {Kind::unique_violation, "a value that must be unique exists already"};
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+      return {Kind::in_use, "other records refer to it"};
     default:
       break;
   }
@@ -56,6 +60,19 @@ void configure_library() {
   static_cast<void>(once);
 }
 
+// As an address (https://www.sqlite.org/uri.html), the only way to ask for `immutable`.
+std::string immutable_uri(const std::string& path) {
+  std::string uri = path.starts_with('/') ? "file://" : "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += '%' + base::to_hex(std::array{static_cast<std::uint8_t>(c)});
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
 [[noreturn]] void throw_error(const std::string& path, int code, sqlite3* handle) {
   const int system_error = handle != nullptr ? sqlite3_system_errno(handle) : 0;
   const Explanation explanation = explain(code, system_error);
@@ -70,10 +87,11 @@ void configure_library() {
 
 Connection::Connection(const std::string& path, Mode mode) : path_(path) {
   const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
-                    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
+                    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | (mode == Mode::immutable ? SQLITE_OPEN_URI : 0);
   configure_library();
   const char* const vfs = mode == Mode::read_write ? joined_log_vfs() : nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs);
+  const std::string name = mode == Mode::immutable ? immutable_uri(path) : path;
+  const int code = sqlite3_open_v2(name.c_str(), &handle_, flags, vfs);
   try {
     if (code != SQLITE_OK) throw_error(path_, code, handle_);
     // SQLite falls back to reading when it may not write.

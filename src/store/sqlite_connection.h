@@ -16,7 +16,8 @@ namespace lictor::store {
 
 class Connection {
  public:
-  enum class Mode : std::uint8_t { read_write, read_only };
+  // immutable: a file that nobody writes; no lock is taken and no file is made beside it.
+  enum class Mode : std::uint8_t { read_write, read_only, immutable };
   static constexpr int kBusyTimeoutMilliseconds = 5'000;  // only a foreign program (a backup, a shell) makes us wait
 
   // Opens an existing file.

@@ -18,7 +18,7 @@ namespace lictor::store::sql {
 #define LICTOR_CLIENT_COLUMNS LICTOR_ACTIVATION_COLUMNS ", a.license, l.id, client_id, last_seen_at"
 #define LICTOR_EVENT_COLUMNS "sequence, at, actor, action, subject, client, code, request_id, detail, hash"
 #define LICTOR_API_KEY_COLUMNS                                                                                      \
-  "id, name, secret_hash, scopes, product, require_signature, created_at, expires_at, revoked_at"
+  "id, name, secret_hash, scopes, product, require_signature, created_at, expires_at, revoked_at, addresses"
 #define LICTOR_CLIENTS "SELECT " LICTOR_CLIENT_COLUMNS " FROM activations a JOIN licenses l ON l.row = a.license "
 // Held leases that have ended, by the partial index activations_ending.
 #define LICTOR_ENDED "FROM activations WHERE license = ?1 AND held = 1 AND lease_expires_at <= ?2"
@@ -41,42 +41,61 @@ inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM lic
 inline constexpr Text kLicenseByKey = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE key_digest = ?";
 inline constexpr Text kDetailsById = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE id = ?";
 inline constexpr Text kDetailsByKey = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE key_digest = ?";
-inline constexpr Text kUpdateLicense =
-    "UPDATE licenses SET status = ?2, issued_at = ?3, starts_at = ?4, expires_at = ?5, first_activated_at = ?6, "
-    "last_check_in_at = ?7, seats_held = ?8, next_lease_end = ?9, vacant_seats = ?10, transfers = ?11, "
-    "transfers_in_period = ?12, transfer_period_start = ?13 WHERE row = ?1";
+// One statement for each set of indexed columns that changed: 1 status, 2 expires_at, 4 next_lease_end.
+#define LICTOR_UPDATE_LICENSE(indexed)                                                                              \
+  "UPDATE licenses SET " indexed "issued_at = ?5, starts_at = ?6, first_activated_at = ?7, last_check_in_at = ?8, " \
+  "seats_held = ?9, vacant_seats = ?10, transfers = ?11, transfers_in_period = ?12, transfer_period_start = ?13 "   \
+  "WHERE row = ?1"
+inline constexpr Text kUpdateLicense[] = {
+    LICTOR_UPDATE_LICENSE(""),
+    LICTOR_UPDATE_LICENSE("status = ?2, "),
+    LICTOR_UPDATE_LICENSE("expires_at = ?3, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, expires_at = ?3, "),
+    LICTOR_UPDATE_LICENSE("next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("expires_at = ?3, next_lease_end = ?4, "),
+    LICTOR_UPDATE_LICENSE("status = ?2, expires_at = ?3, next_lease_end = ?4, "),
+};
 inline constexpr Text kInsertLicense =
     "INSERT INTO licenses (id, key_digest, policy, status, issued_at, starts_at, expires_at, first_activated_at, "
     "last_check_in_at, seats_held, next_lease_end, vacant_seats, transfers, transfers_in_period, "
     "transfer_period_start, overrides, key, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-// Pages of licenses, newest first, one statement for each index that can drive it: ?1 row to stop before, ?2 limit,
-// ?3 status or 0, ?4 holder or '', ?5 policy or 0, ?6 product or 0. What the index does not decide is tested row by row.
-#define LICTOR_PAGE "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses l WHERE row < ?1 AND "
-#define LICTOR_PAGE_STATUS "(?3 = 0 OR status = ?3) "
-#define LICTOR_PAGE_HOLDER "(?4 = '' OR holder = ?4) "
-#define LICTOR_PAGE_POLICY "(?5 = 0 OR policy = ?5) "
-#define LICTOR_PAGE_PRODUCT "(?6 = 0 OR (SELECT product FROM policies p WHERE p.row = l.policy) = ?6) "
-#define LICTOR_PAGE_END " ORDER BY row DESC LIMIT ?2"
-inline constexpr Text kLicensesPage =
-    LICTOR_PAGE LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_POLICY "AND " LICTOR_PAGE_PRODUCT
-    LICTOR_PAGE_END;
-inline constexpr Text kLicensesPageOfHolder =
-    LICTOR_PAGE "holder = ?4 AND holder <> '' AND " LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_POLICY
-    "AND " LICTOR_PAGE_PRODUCT LICTOR_PAGE_END;
-inline constexpr Text kLicensesPageOfStatus =
-    LICTOR_PAGE "status = ?3 AND status <> 1 AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_POLICY
-    "AND " LICTOR_PAGE_PRODUCT LICTOR_PAGE_END;
-inline constexpr Text kLicensesPageOfPolicy =
-    LICTOR_PAGE "policy = ?5 AND " LICTOR_PAGE_STATUS "AND " LICTOR_PAGE_HOLDER "AND " LICTOR_PAGE_PRODUCT
-    LICTOR_PAGE_END;
-// The newest of each policy of the product, then the newest of those: never more than policies × limit rows.
-inline constexpr Text kLicensesPageOfProduct =
-    "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE row IN ("
-    " SELECT newest.row FROM policies p JOIN licenses newest ON newest.row IN ("
-    "  SELECT l.row FROM licenses l WHERE l.policy = p.row AND l.row < ?1 AND (?3 = 0 OR l.status = ?3)"
-    "  AND (?4 = '' OR l.holder = ?4) ORDER BY l.row DESC LIMIT ?2)"
-    " WHERE p.product = ?6 AND (?5 = 0 OR p.row = ?5))" LICTOR_PAGE_END;
+// Licenses in an order that an index gives, one statement for each index and direction: ?1 row to begin after, ?2 and ?3
+// times (from, before), ?4 and ?5 texts (from, before), ?6 the value that all share. Read row by row and no further than
+// needed; what the index does not decide is tested by LicenseScan.
+#define LICTOR_SCAN "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE "
+#define LICTOR_DOWN " AND row < ?1 ORDER BY row DESC"
+#define LICTOR_UP " AND row > ?1 ORDER BY row"
+struct ScanQueries {  // in both directions
+  Text up, down;
+};
+inline constexpr ScanQueries kLicensesByRow{LICTOR_SCAN "row > ?1 ORDER BY row",
+                                            LICTOR_SCAN "row < ?1 ORDER BY row DESC"};
+inline constexpr ScanQueries kLicensesOfHolder{LICTOR_SCAN "holder = ?4 AND holder <> ''" LICTOR_UP,
+                                               LICTOR_SCAN "holder = ?4 AND holder <> ''" LICTOR_DOWN};
+inline constexpr ScanQueries kLicensesOfStatus{LICTOR_SCAN "status = ?6 AND status <> 1" LICTOR_UP,
+                                               LICTOR_SCAN "status = ?6 AND status <> 1" LICTOR_DOWN};
+inline constexpr ScanQueries kLicensesOfPolicy{LICTOR_SCAN "policy = ?6" LICTOR_UP, LICTOR_SCAN "policy = ?6" LICTOR_DOWN};
+inline constexpr ScanQueries kLicensesIssuedAt{LICTOR_SCAN "issued_at = ?6" LICTOR_UP,
+                                               LICTOR_SCAN "issued_at = ?6" LICTOR_DOWN};
+inline constexpr ScanQueries kLicensesByIssue{
+    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at, row",
+    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at DESC, row DESC"};
+inline constexpr ScanQueries kLicensesExpiringAt{LICTOR_SCAN "expires_at = ?6" LICTOR_UP,
+                                                 LICTOR_SCAN "expires_at = ?6" LICTOR_DOWN};
+inline constexpr ScanQueries kLicensesByExpiry{
+    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at, row",
+    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at DESC, row DESC"};
+inline constexpr ScanQueries kLicensesByHolder{
+    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder, row",
+    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder DESC, row DESC"};
+inline constexpr ScanQueries kAllScans[] = {kLicensesByRow,      kLicensesOfHolder, kLicensesOfStatus,
+                                            kLicensesOfPolicy,   kLicensesIssuedAt, kLicensesByIssue,
+                                            kLicensesExpiringAt, kLicensesByExpiry, kLicensesByHolder};
+inline constexpr Text kPoliciesOfProduct = "SELECT row FROM policies WHERE product = ?";
+inline constexpr Text kChangeLicense =
+    "UPDATE licenses SET policy = ?2, overrides = ?3, key_digest = ?4, key = ?5, holder = ?6 WHERE row = ?1";
 
 // Activations.
 inline constexpr Text kActivation =
@@ -103,6 +122,9 @@ inline constexpr Text kNextLeaseEnd =
     "ORDER BY lease_expires_at LIMIT 1";
 inline constexpr Text kClientById = LICTOR_CLIENTS "WHERE client = ?";
 inline constexpr Text kClientOfLicense = LICTOR_CLIENTS "WHERE l.id = ? AND client_id = ?";
+inline constexpr Text kHeldClients =
+    LICTOR_CLIENTS "WHERE a.license = ?1 AND held = 1 AND (lease_expires_at IS NULL OR lease_expires_at > ?2) LIMIT ?3";
+inline constexpr Text kDeleteActivation = "DELETE FROM activations WHERE license = ?1 AND client_id = ?2";
 inline constexpr Text kClientsPage =
     LICTOR_CLIENTS "WHERE a.license = ? AND client_id > ? ORDER BY client_id LIMIT ?";
 
@@ -125,14 +147,18 @@ inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = 
 // Events.
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
+inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
-#define LICTOR_ACTION_PREFIX "substr(action, 1, length(?2)) = ?2 "
-inline constexpr Text kEventsPage =
-    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND " LICTOR_ACTION_PREFIX
-    "ORDER BY sequence LIMIT ?3";
-inline constexpr Text kEventsPageOfSubject =
-    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE subject = ?4 AND sequence > ?1 AND " LICTOR_ACTION_PREFIX
-    "ORDER BY sequence LIMIT ?3";
+inline constexpr Text kEventsUp =
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence";
+inline constexpr Text kEventsDown =
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC";
+inline constexpr Text kEventsOfSubjectUp =
+    "SELECT " LICTOR_EVENT_COLUMNS
+    " FROM events WHERE subject = ?3 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence";
+inline constexpr Text kEventsOfSubjectDown =
+    "SELECT " LICTOR_EVENT_COLUMNS
+    " FROM events WHERE subject = ?3 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC";
 
 // Administration.
 inline constexpr Text kInsertProduct = "INSERT INTO products (id, name, settings, created_at) VALUES (?, ?, ?, ?)";
@@ -141,8 +167,21 @@ inline constexpr Text kProducts = "SELECT row, id, name, settings, created_at FR
 inline constexpr Text kInsertPolicy =
     "INSERT INTO policies (id, product, name, terms, created_at) VALUES (?, ?, ?, ?, ?)";
 inline constexpr Text kPolicies = "SELECT row, id, product, name, terms, created_at FROM policies ORDER BY row";
+inline constexpr Text kUpdatePolicyTerms = "UPDATE policies SET terms = ?2 WHERE row = ?1";
+inline constexpr Text kDeletePolicy = "DELETE FROM policies WHERE row = ?";
+inline constexpr Text kDeleteProduct = "DELETE FROM products WHERE row = ?";
 inline constexpr Text kInsertApiKey =
-    "INSERT INTO api_keys (" LICTOR_API_KEY_COLUMNS ") VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?)";
+    "INSERT INTO api_keys (" LICTOR_API_KEY_COLUMNS ") VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?)";
+inline constexpr Text kUpdateApiKey =
+    "UPDATE api_keys SET name = ?2, require_signature = ?3, expires_at = ?4, addresses = ?5 WHERE id = ?1";
+inline constexpr Text kIdempotency =
+    "SELECT request, status, data, message, etag, created_at FROM idempotency_keys WHERE caller = ? AND key = ?";
+inline constexpr Text kRemember =
+    "INSERT OR REPLACE INTO idempotency_keys (caller, key, request, status, data, message, etag, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+inline constexpr Text kOldIdempotency =
+    "SELECT caller, key FROM idempotency_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+inline constexpr Text kDeleteIdempotency = "DELETE FROM idempotency_keys WHERE caller = ?1 AND key = ?2";
 inline constexpr Text kRevokeApiKey = "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at = 0";
 inline constexpr Text kApiKey = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys WHERE id = ?";
 inline constexpr Text kApiKeys = "SELECT " LICTOR_API_KEY_COLUMNS " FROM api_keys ORDER BY row";
@@ -156,19 +195,16 @@ inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
 #undef LICTOR_LICENSE_COLUMNS
 #undef LICTOR_DETAILS_COLUMNS
+#undef LICTOR_UPDATE_LICENSE
 #undef LICTOR_ACTIVATION_COLUMNS
 #undef LICTOR_CLIENT_COLUMNS
 #undef LICTOR_EVENT_COLUMNS
 #undef LICTOR_API_KEY_COLUMNS
 #undef LICTOR_CLIENTS
 #undef LICTOR_ENDED
-#undef LICTOR_PAGE
-#undef LICTOR_PAGE_STATUS
-#undef LICTOR_PAGE_HOLDER
-#undef LICTOR_PAGE_POLICY
-#undef LICTOR_PAGE_PRODUCT
-#undef LICTOR_PAGE_END
-#undef LICTOR_ACTION_PREFIX
+#undef LICTOR_SCAN
+#undef LICTOR_DOWN
+#undef LICTOR_UP
 // clang-format on
 
 }  // namespace lictor::store::sql

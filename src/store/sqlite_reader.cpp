@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/encoding.h"
+#include "store/license_scan.h"
 #include "store/sqlite_queries.h"
 #include "store/sqlite_records.h"
 #include "store/sqlite_settings.h"
@@ -11,14 +12,20 @@
 namespace lictor::store {
 namespace {
 
-// The index that narrows the page down most.
-std::string_view page_query(const LicenseFilter& filter) {
-  using licensing::LicenseStatus;
-  if (!filter.holder.empty()) return sql::kLicensesPageOfHolder;
-  if (filter.status && *filter.status != LicenseStatus::active) return sql::kLicensesPageOfStatus;
-  if (filter.policy != 0) return sql::kLicensesPageOfPolicy;
-  if (filter.product != 0) return sql::kLicensesPageOfProduct;
-  return sql::kLicensesPage;
+constexpr std::size_t kMostExamined = 5000;  // records in one call
+
+bool fits(const EventFilter& filter, const Event& event) {
+  const auto equals = [](const std::string& wanted, const std::string& value) {
+    return wanted.empty() || wanted == value;
+  };
+  return event.at >= filter.from && event.at < filter.until && equals(filter.actor, event.actor) &&
+         equals(filter.code, event.code) && equals(filter.request_id, event.request_id) &&
+         event.action.starts_with(filter.action);
+}
+
+std::string_view event_query(const EventFilter& filter) {
+  if (filter.subject.empty()) return filter.newest_first ? sql::kEventsDown : sql::kEventsUp;
+  return filter.newest_first ? sql::kEventsOfSubjectDown : sql::kEventsOfSubjectUp;
 }
 
 std::int64_t as_limit(std::size_t limit) {
@@ -68,7 +75,7 @@ SqliteReader::Statements::Statements(Connection& connection)
       ping(connection, sql::kPing) {}
 
 SqliteReader::SqliteReader(const std::string& path)
-    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)) {}
+    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)), statistics_(connection_) {}
 
 // A statement that still has its row keeps its snapshot, so that what follows sees the same state.
 std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
@@ -112,18 +119,33 @@ std::optional<LicenseDetails> SqliteReader::license_details(const LicenseRef& re
   return details;
 }
 
-std::vector<LicenseDetails> SqliteReader::licenses(const LicenseFilter& filter, Row before, std::size_t limit,
-                                                   UnixSeconds now) {
-  Statement statement(connection_, page_query(filter));
-  const Row end = before == 0 ? std::numeric_limits<Row>::max() : before;
-  const std::int64_t status = filter.status ? static_cast<std::int64_t>(*filter.status) : 0;
-  auto rows = statement.rows_as_used(end, as_limit(limit), status, filter.holder, filter.policy, filter.product);
-  std::vector<LicenseDetails> page;
-  while (rows.next()) {
-    page.push_back(read_details(rows));
-    correct_seats(page.back().license, now);
+LicensePage SqliteReader::licenses(const LicenseFilter& filter, LicenseOrder order,
+                                   const std::optional<Position>& after, std::size_t limit, UnixSeconds now) {
+  LicenseScan scan(connection_, filter, order, after);
+  LicensePage page;
+  for (std::size_t examined = 0; scan.next(); ++examined) {
+    if (page.licenses.size() == limit || examined == kMostExamined) {
+      page.next = scan.previous();
+      break;
+    }
+    if (!scan.fits()) continue;
+    page.licenses.push_back(read_details(scan.row()));
+    LicenseRow& license = page.licenses.back().license;
+    correct_seats(license, now);
+    if (filter.keep && !filter.keep(license)) page.licenses.pop_back();
   }
   return page;
+}
+
+HeldSeats SqliteReader::held_seats(Row license, std::size_t limit, UnixSeconds now) {
+  Statement statement(connection_, sql::kHeldClients);
+  HeldSeats seats;
+  auto rows = statement.rows(license, now, as_limit(limit + 1));
+  while (rows.next()) {
+    seats.more = seats.clients.size() == limit;
+    if (!seats.more) seats.clients.push_back(read_client(rows));
+  }
+  return seats;
 }
 
 std::vector<ClientView> SqliteReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
@@ -151,9 +173,21 @@ std::vector<ApiKey> SqliteReader::api_keys() {
   return read_all(statement.rows(), read_api_key);
 }
 
-std::vector<StoredEvent> SqliteReader::events(const EventFilter& filter, std::size_t limit) {
-  Statement statement(connection_, filter.subject.empty() ? sql::kEventsPage : sql::kEventsPageOfSubject);
-  return read_all(statement.rows_as_used(filter.after, filter.action, as_limit(limit), filter.subject), read_event);
+EventPage SqliteReader::events(const EventFilter& filter, std::size_t limit) {
+  Statement statement(connection_, event_query(filter));
+  auto rows = statement.rows_as_used(filter.after, filter.before, filter.subject);
+  EventPage page;
+  std::int64_t last = 0;
+  for (std::size_t examined = 0; rows.next(); ++examined) {
+    if (page.events.size() == limit || examined == kMostExamined) {
+      page.next = last;
+      break;
+    }
+    StoredEvent stored = read_event(rows);
+    last = stored.sequence;
+    if (fits(filter, stored.event)) page.events.push_back(std::move(stored));
+  }
+  return page;
 }
 
 StoredEvent SqliteReader::audit_head() {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/sqlite_connection.h"
+#include "store/sqlite_statistics.h"
 #include "store/store.h"
 
 namespace lictor::store {
@@ -17,17 +18,19 @@ class SqliteReader final : public Reader {
   std::optional<ClientView> client(const Id& client) override;
   std::optional<ClientView> client(const Id& license, std::string_view client_id) override;
   std::optional<LicenseDetails> license_details(const LicenseRef& ref, UnixSeconds now) override;
-  std::vector<LicenseDetails> licenses(const LicenseFilter& filter, Row before, std::size_t limit,
-                                       UnixSeconds now) override;
+  LicensePage licenses(const LicenseFilter& filter, LicenseOrder order, const std::optional<Position>& after,
+                       std::size_t limit, UnixSeconds now) override;
+  HeldSeats held_seats(Row license, std::size_t limit, UnixSeconds now) override;
   std::vector<ClientView> clients(Row license, std::string_view after_client_id, std::size_t limit) override;
   std::vector<Product> products() override;
   std::vector<Policy> policies() override;
   std::optional<ApiKey> api_key(const Id& id) override;
   std::vector<ApiKey> api_keys() override;
-  std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) override;
+  EventPage events(const EventFilter& filter, std::size_t limit) override;
   StoredEvent audit_head() override;
   Totals totals() override;
   void ping() override;
+  StatisticsReader& statistics() override { return statistics_; }
 
  private:
   // What is read often; the rest is prepared when it is needed.
@@ -41,6 +44,7 @@ class SqliteReader final : public Reader {
 
   Connection connection_;
   Statements statements_;
+  SqliteStatisticsReader statistics_;
 };
 
 }  // namespace lictor::store

@@ -99,7 +99,8 @@ ApiKey read_api_key(const Statement::Rows& rows) {
           .require_signature = rows.flag(5),
           .created_at = rows.number(6),
           .expires_at = rows.end_time(7),
-          .revoked_at = rows.number(8)};
+          .revoked_at = rows.number(8),
+          .addresses = std::string(rows.text(9))};
 }
 
 }  // namespace lictor::store

@@ -151,4 +151,28 @@ CREATE TABLE api_keys (
 ) STRICT;
 )sql";
 
+// What administrators search by: an index for each order in which licenses are listed, with the row as its last column,
+// so that a page begins where the last one ended, however many share a time or a holder.
+inline constexpr const char* kSchema2 = R"sql(
+DROP INDEX licenses_by_holder;
+CREATE INDEX licenses_by_holder ON licenses (holder, row) WHERE holder <> '';
+CREATE INDEX licenses_by_expiry ON licenses (expires_at, row) WHERE expires_at IS NOT NULL;
+CREATE INDEX licenses_by_issue ON licenses (issued_at, row);
+
+ALTER TABLE api_keys ADD COLUMN addresses TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE idempotency_keys (
+  caller BLOB NOT NULL CHECK (length(caller) = 16),
+  key TEXT NOT NULL,
+  request BLOB NOT NULL CHECK (length(request) = 16),
+  status INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  message TEXT NOT NULL,
+  etag TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (caller, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+)sql";
+
 }  // namespace lictor::store

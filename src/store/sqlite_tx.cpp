@@ -14,14 +14,20 @@ namespace lictor::store {
 namespace {
 
 constexpr UnixSeconds kUsageKeySeconds = 24 * 3600;
+constexpr std::size_t kAllIndexed = 7;  // see sql::kUpdateLicense
 constexpr std::size_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
+
+// SQLite writes the index entries of each column that a statement names, whether its value changes or not.
+std::size_t changed_indexed(const licensing::License& before, const licensing::License& after) noexcept {
+  return (before.status != after.status ? 1U : 0U) | (before.expires_at != after.expires_at ? 2U : 0U) |
+         (before.next_lease_end != after.next_lease_end ? 4U : 0U);
+}
 
 }  // namespace
 
 SqliteTx::Statements::Statements(Connection& connection)
     : license_by_id(connection, sql::kLicenseById),
       license_by_key(connection, sql::kLicenseByKey),
-      update_license(connection, sql::kUpdateLicense),
       activation(connection, sql::kActivation),
       upsert_activation(connection, sql::kUpsertActivation),
       ended_leases(connection, sql::kEndedLeases),
@@ -39,10 +45,11 @@ SqliteTx::Statements::Statements(Connection& connection)
       update_audit_head(connection, sql::kUpdateAuditHead),
       add_totals(connection, sql::kAddTotals) {}
 
-SqliteTx::SqliteTx(Connection& connection) : connection_(connection), statements_(connection) {}
+SqliteTx::SqliteTx(Connection& connection)
+    : connection_(connection), statements_(connection), statistics_(connection) {}
 
 void SqliteTx::begin() noexcept {
-  counted_.clear();
+  locked_.clear();
   change_ = {};
 }
 
@@ -59,12 +66,12 @@ std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef
     Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
     auto rows = statement.rows(ref.value);
     licenses.push_back(rows.next() ? std::optional(read_license(rows)) : std::nullopt);
-    if (!licenses.back()) continue;
-    const licensing::License& state = licenses.back()->state;
-    counted_[licenses.back()->row] = {state.status == licensing::LicenseStatus::active, state.seats_held};
+    if (licenses.back()) note_locked(*licenses.back());
   }
   return licenses;
 }
+
+void SqliteTx::note_locked(const LicenseRow& license) { locked_[license.row] = license.state; }
 
 void SqliteTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
   auto rows = statements_.ended_leases.rows(license, now);
@@ -76,13 +83,15 @@ std::vector<EndedLease> SqliteTx::reclaim(std::span<const Row> licenses, UnixSec
   for (const Row license : licenses) {
     const std::size_t before = ended.size();
     collect_ended(license, now, ended);
-    if (ended.size() == before) continue;
-    statements_.release_ended_leases.run(license, now);
+    const auto count = static_cast<std::uint32_t>(ended.size() - before);
+    if (count > 0) statements_.release_ended_leases.run(license, now);
     const UnixSeconds next_end = next_lease_end_after(license, now);
-    statements_.correct_seats.run(license, ended.size() - before, EndTime{next_end});
+    statements_.correct_seats.run(license, count, EndTime{next_end});
     expect_one("the license of an activation");
-    counted_[license].seats_held -= static_cast<std::int64_t>(ended.size() - before);
-    change_.seats_held -= static_cast<std::int64_t>(ended.size() - before);
+    licensing::License& state = locked_[license];
+    state.seats_held -= count;
+    state.next_lease_end = next_end;
+    change_.seats_held -= count;
   }
   return ended;
 }
@@ -132,19 +141,26 @@ void SqliteTx::expect_one(std::string_view missing) const {
 }
 
 void SqliteTx::update_license(const LicenseUpdate& update) {
+  const auto locked = locked_.find(update.row);
   const licensing::License& state = update.state;
-  statements_.update_license.run(update.row, static_cast<std::int64_t>(state.status), state.issued_at, state.starts_at,
-                                 EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
-                                 state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
-                                 state.transfers_in_period, state.transfer_period_start);
+  update_statement(locked == locked_.end() ? kAllIndexed : changed_indexed(locked->second, state))
+      .run(update.row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
+           EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
+           state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers, state.transfers_in_period,
+           state.transfer_period_start);
   expect_one("a license");
-  const auto locked = counted_.find(update.row);
-  if (locked == counted_.end()) throw std::logic_error("a license was changed that was not locked before");
-  Counted& counted = locked->second;
-  const bool active = state.status == licensing::LicenseStatus::active;
-  change_.active_licenses += static_cast<int>(active) - static_cast<int>(counted.active);
-  change_.seats_held += state.seats_held - counted.seats_held;
-  counted = {active, state.seats_held};
+  if (locked == locked_.end()) throw std::logic_error("a license was changed that was not locked before");
+  licensing::License& before = locked->second;
+  constexpr auto kActive = licensing::LicenseStatus::active;
+  change_.active_licenses += static_cast<int>(state.status == kActive) - static_cast<int>(before.status == kActive);
+  change_.seats_held += std::int64_t{state.seats_held} - before.seats_held;
+  before = state;
+}
+
+Statement& SqliteTx::update_statement(std::size_t indexed) {
+  std::optional<Statement>& statement = update_license_[indexed];
+  if (!statement) statement.emplace(connection_, sql::kUpdateLicense[indexed]);
+  return *statement;
 }
 
 void SqliteTx::store_activation(const ActivationUpdate& update) {
@@ -165,6 +181,7 @@ void SqliteTx::store_usage(std::span<const UsageUpdate> updates) {
     statements_.replace_usage_key.run(update.license, update.idempotency_key, update.key.request, update.key.signature,
                                       update.key.answer, update.key.created_at);
   }
+  statistics_.count_usage(updates);
   forget_usage_keys(newest - kUsageKeySeconds, kForgottenKeysPerUsage * updates.size());
 }
 
@@ -195,48 +212,6 @@ void SqliteTx::append_events(std::span<const Event> events) {
   }
   statements_.update_audit_head.run(head.sequence, std::span<const std::uint8_t>(head.hash));
   expect_one("the audit head");
-}
-
-Row SqliteTx::insert_product(const Product& product) {
-  Statement(connection_, sql::kInsertProduct).run(product.id, product.name, product.settings, product.created_at);
-  return connection_.last_row();
-}
-
-void SqliteTx::update_product_settings(Row product, std::string_view settings) {
-  Statement(connection_, sql::kUpdateProductSettings).run(product, settings);
-  expect_one("a product");
-}
-
-Row SqliteTx::insert_policy(const Policy& policy) {
-  Statement(connection_, sql::kInsertPolicy)
-      .run(policy.id, policy.product, policy.name, policy.terms, policy.created_at);
-  return connection_.last_row();
-}
-
-void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
-  Statement insert(connection_, sql::kInsertLicense);
-  for (const NewLicense& license : licenses) {
-    const licensing::License& state = license.state;
-    insert.run(license.id, license.key_digest, license.policy, static_cast<std::int64_t>(state.status), state.issued_at,
-               state.starts_at, EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
-               state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
-               state.transfers_in_period, state.transfer_period_start, license.overrides, license.key, license.holder);
-    ++change_.licenses;
-    change_.active_licenses += state.status == licensing::LicenseStatus::active ? 1 : 0;
-    change_.seats_held += state.seats_held;
-  }
-}
-
-void SqliteTx::insert_api_key(const ApiKey& key) {
-  const std::span secret_hash(reinterpret_cast<const std::uint8_t*>(key.secret_hash.data()), key.secret_hash.size());
-  Statement(connection_, sql::kInsertApiKey)
-      .run(key.id, key.name, secret_hash, key.scopes, key.product, key.require_signature, key.created_at,
-           EndTime{key.expires_at}, key.revoked_at);
-}
-
-bool SqliteTx::revoke_api_key(const Id& id, UnixSeconds now) {
-  Statement(connection_, sql::kRevokeApiKey).run(id, now);
-  return connection_.changed_rows() == 1;
 }
 
 }  // namespace lictor::store

@@ -1,11 +1,14 @@
 // A transaction's reads and writes on SQLite. BEGIN IMMEDIATE has locked everything before the first of them.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "store/audit_chain.h"
 #include "store/sqlite_connection.h"
+#include "store/sqlite_statistics.h"
 #include "store/store.h"
 
 namespace lictor::store {
@@ -28,20 +31,28 @@ class SqliteTx final : public Tx {
   void insert_licenses(std::span<const NewLicense> licenses) override;
   void insert_api_key(const ApiKey& key) override;
   bool revoke_api_key(const Id& id, UnixSeconds now) override;
+  void update_api_key(const ApiKey& key) override;
+  std::optional<ApiKey> api_key(const Id& id) override;
+  void update_policy_terms(Row policy, std::string_view terms) override;
+  void delete_policy(Row policy) override;
+  void delete_product(Row product) override;
+  std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) override;
+  void change_license(const LicenseChange& change) override;
+  std::optional<ClientView> client(const Id& client) override;
+  std::vector<ClientView> held_clients(Row license) override;
+  void delete_activation(Row license, std::string_view client_id) override;
+  std::optional<IdempotencyRecord> idempotency(const Id& caller, std::string_view key) override;
+  void remember(const IdempotencyRecord& record) override;
+  StatisticsTx& statistics() override { return statistics_; }
 
   void begin() noexcept;  // forgets what an earlier transaction left
   void finish();          // before COMMIT: adds what this transaction changed to the totals
 
  private:
-  // What a license counts for in the totals.
-  struct Counted {
-    bool active = false;
-    std::int64_t seats_held = 0;
-  };
   // What the hot path of a transaction runs; administration prepares its statements when it needs them.
   struct Statements {
     explicit Statements(Connection& connection);
-    Statement license_by_id, license_by_key, update_license;
+    Statement license_by_id, license_by_key;
     Statement activation, upsert_activation;
     Statement ended_leases, release_ended_leases, correct_seats, next_lease_end;
     Statement usage_total, upsert_usage, usage_key, replace_usage_key, old_usage_keys, delete_usage_key;
@@ -51,6 +62,8 @@ class SqliteTx final : public Tx {
   void collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended);
   UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
   void expect_one(std::string_view missing) const;
+  void note_locked(const LicenseRow& license);
+  Statement& update_statement(std::size_t indexed);
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);
   void store_usage(std::span<const UsageUpdate> updates);
@@ -60,9 +73,11 @@ class SqliteTx final : public Tx {
 
   Connection& connection_;
   Statements statements_;
-  std::string event_text_;                    // reused
-  std::unordered_map<Row, Counted> counted_;  // the locked licenses, as they are now
-  Totals change_;                             // of this transaction; events are not used
+  std::array<std::optional<Statement>, 8> update_license_;  // sql::kUpdateLicense, made when first needed
+  SqliteStatisticsTx statistics_;
+  std::string event_text_;                              // reused
+  std::unordered_map<Row, licensing::License> locked_;  // as they are in the database now
+  Totals change_;                                       // of this transaction; events are not used
 };
 
 }  // namespace lictor::store

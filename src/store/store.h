@@ -26,11 +26,15 @@ using base::Id;
 using base::UnixSeconds;
 using Row = std::int64_t;  // the store's own number of a record; never leaves the server
 
+class StatisticsTx;      // store/statistics.h
+class StatisticsReader;  // the same
+
 // A broken world (business outcomes are values, bad input never gets here).
 class StoreError : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {
     unique_violation,
+    in_use,  // others refer to what was to be deleted
     retry,
     connection_lost,
     disk_full,
@@ -134,6 +138,10 @@ struct UsageUpdate {
   std::int64_t total = 0;
   std::string idempotency_key;  // remembered with `key`, replacing an expired one
   UsageKey key;
+  // Added to the day's counts of the license and of its product.
+  Row product = 0;
+  std::int64_t day = 0;  // since 1970-01-01, UTC
+  std::int64_t quantity = 0;
 };
 
 // One audit event. `sequence` and `hash` are given by the store: hash = SHA-256 of the predecessor's hash and the
@@ -164,6 +172,19 @@ struct ApiKey {
   UnixSeconds created_at = 0;
   UnixSeconds expires_at = licensing::kNever;
   UnixSeconds revoked_at = 0;  // 0: in force
+  std::string addresses;       // from where it may be used: networks separated by single spaces; empty: from anywhere
+};
+
+// What an administrative call with an Idempotency-Key was answered.
+struct IdempotencyRecord {
+  Id caller;         // the API key
+  std::string key;   // as sent
+  Digest request;    // of method, path and body
+  int status = 0;    // HTTP
+  std::string data;  // JSON object
+  std::string message;
+  std::string etag;  // empty: none
+  UnixSeconds created_at = 0;
 };
 
 struct Changes {
@@ -183,28 +204,15 @@ struct NewLicense {
   licensing::License state;
 };
 
-// Inside one transaction. Positions of results match those of the queries.
-class Tx {
- public:
-  virtual ~Tx() = default;
-  // First of all: locks the licenses in a fixed order, whatever the order of `refs` (the same one may be named twice).
-  virtual std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) = 0;
-  // Takes ended leases of these licenses out: seats become free and seats_held / next_lease_end are corrected in the
-  // rows of the database; lock()'s result must be corrected by the caller from what this returns.
-  virtual std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) = 0;
-  // The earliest end of a lease that is still held, kNever when there is none.
-  virtual UnixSeconds next_lease_end(Row license) = 0;
-  virtual std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) = 0;
-  virtual std::vector<UsageState> usage(std::span<const UsageQuery> queries) = 0;
-  virtual void apply(const Changes& changes) = 0;
-
-  // Administration.
-  virtual Row insert_product(const Product& product) = 0;
-  virtual void update_product_settings(Row product, std::string_view settings) = 0;
-  virtual Row insert_policy(const Policy& policy) = 0;
-  virtual void insert_licenses(std::span<const NewLicense> licenses) = 0;  // unique_violation: a key is in use
-  virtual void insert_api_key(const ApiKey& key) = 0;
-  virtual bool revoke_api_key(const Id& id, UnixSeconds now) = 0;  // false: there is none, or it was revoked before
+// An administrator's change: all that may change of a license.
+struct LicenseChange {
+  Row row = 0;
+  Row policy = 0;
+  std::string overrides;
+  Digest key_digest;
+  std::string key;
+  std::string holder;
+  licensing::License state;
 };
 
 struct LicenseView {
@@ -219,16 +227,92 @@ struct ClientView {
   UnixSeconds last_seen_at = 0;
 };
 
+// Inside one transaction. Positions of results match those of the queries.
+class Tx {
+ public:
+  virtual ~Tx() = default;
+  // First of all: locks the licenses in a fixed order, whatever the order of `refs` (the same one may be named twice).
+  virtual std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) = 0;
+  // Takes ended leases of these licenses out: seats become free and seats_held / next_lease_end are corrected in the
+  // rows of the database (the latter also where nothing had ended, so that it is no lower bound any more but true); lock()'s result must be corrected by the caller from what this returns.
+  virtual std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) = 0;
+  // The earliest end of a lease that is still held, kNever when there is none.
+  virtual UnixSeconds next_lease_end(Row license) = 0;
+  virtual std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) = 0;
+  virtual std::vector<UsageState> usage(std::span<const UsageQuery> queries) = 0;
+  virtual void apply(const Changes& changes) = 0;
+
+  // Administration.
+  virtual Row insert_product(const Product& product) = 0;
+  virtual void update_product_settings(Row product, std::string_view settings) = 0;
+  virtual Row insert_policy(const Policy& policy) = 0;
+  virtual void insert_licenses(std::span<const NewLicense> licenses) = 0;  // unique_violation: a key is in use
+  virtual void insert_api_key(const ApiKey& key) = 0;
+  virtual bool revoke_api_key(const Id& id, UnixSeconds now) = 0;  // false: there is none, or it was revoked before
+  // Name, expiry, addresses and require_signature of an existing key.
+  virtual void update_api_key(const ApiKey& key) = 0;
+  virtual std::optional<ApiKey> api_key(const Id& id) = 0;
+  virtual void update_policy_terms(Row policy, std::string_view terms) = 0;
+  virtual void delete_policy(Row policy) = 0;    // throws in_use
+  virtual void delete_product(Row product) = 0;  // throws in_use
+  // Locks like lock(), and reads everything.
+  virtual std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) = 0;
+  virtual void change_license(const LicenseChange& change) = 0;  // locked before; unique_violation: the key is in use
+  // The license and client_id that a client's id stands for: they never change, so nothing is locked.
+  virtual std::optional<ClientView> client(const Id& client) = 0;
+  virtual std::vector<ClientView> held_clients(Row license) = 0;
+  virtual void delete_activation(Row license, std::string_view client_id) = 0;
+  // Idempotency keys of administrative calls, kept for a day. remember() replaces one that is older.
+  virtual std::optional<IdempotencyRecord> idempotency(const Id& caller, std::string_view key) = 0;
+  virtual void remember(const IdempotencyRecord& record) = 0;
+
+  virtual StatisticsTx& statistics() = 0;
+};
+
+// Times are half open: at or after `…_after`, before `…_before`.
 struct LicenseFilter {
   Row product = 0;  // 0: any
   Row policy = 0;
   std::optional<licensing::LicenseStatus> status;
-  std::string holder;  // exact; empty: any
+  std::string holder;         // exact; empty: any
+  std::string holder_prefix;  // empty: any
+  std::optional<UnixSeconds> issued_after, issued_before, expires_after, expires_before;
+  // What columns can't tell; called for licenses that fit otherwise. Empty: all.
+  std::function<bool(const LicenseRow&)> keep;
 };
+enum class LicenseOrder : std::uint8_t {
+  newest,        // last issued or imported first; by holder with holder_prefix, by time of issue with issued_…
+  oldest,        // the other way round
+  expires,       // soonest first; those that never expire are left out
+  expires_last,  // the other way round
+};
+// A place in a list: after the record with these. Which members count depends on the list.
+struct Position {
+  std::int64_t number = 0;
+  std::string text = {};
+  Row row = 0;
+  bool operator==(const Position&) const = default;
+};
+struct LicensePage {
+  std::vector<LicenseDetails> licenses;
+  std::optional<Position> next;  // nothing: the list ends here
+};
+struct HeldSeats {
+  std::vector<ClientView> clients;  // at most as many as were asked for
+  bool more = false;
+};
+
 struct EventFilter {
-  std::int64_t after = 0;  // sequence
-  std::string subject;     // empty: any
-  std::string action;      // prefix; empty: any
+  std::int64_t after = 0;                   // sequence
+  std::int64_t before = licensing::kNever;  // sequence
+  bool newest_first = false;
+  std::string subject, actor, code, request_id;     // exact; empty: any
+  std::string action;                               // prefix; empty: any
+  UnixSeconds from = 0, until = licensing::kNever;  // from <= at < until
+};
+struct EventPage {
+  std::vector<StoredEvent> events;
+  std::optional<std::int64_t> next;  // the sequence after (before, when newest first) which to go on; nothing: the end
 };
 struct Totals {
   std::int64_t licenses = 0, active_licenses = 0, seats_held = 0, events = 0;
@@ -244,19 +328,22 @@ class Reader {
   virtual std::optional<ClientView> client(const Id& client) = 0;
   virtual std::optional<ClientView> client(const Id& license, std::string_view client_id) = 0;
   virtual std::optional<LicenseDetails> license_details(const LicenseRef& ref, UnixSeconds now) = 0;
-  // In the order of issue, newest first; `before` is the row of the last one seen, 0 for the first page.
-  virtual std::vector<LicenseDetails> licenses(const LicenseFilter& filter, Row before, std::size_t limit,
-                                               UnixSeconds now) = 0;
+  // A call looks at a bounded number of records, so that its time is bounded whatever the filter: a page may hold fewer
+  // than `limit`, even none, while `next` tells where to go on.
+  virtual LicensePage licenses(const LicenseFilter& filter, LicenseOrder order, const std::optional<Position>& after,
+                               std::size_t limit, UnixSeconds now) = 0;
+  virtual HeldSeats held_seats(Row license, std::size_t limit, UnixSeconds now) = 0;
   virtual std::vector<ClientView> clients(Row license, std::string_view after_client_id, std::size_t limit) = 0;
   virtual std::vector<Product> products() = 0;
   virtual std::vector<Policy> policies() = 0;
   virtual std::optional<ApiKey> api_key(const Id& id) = 0;
   virtual std::vector<ApiKey> api_keys() = 0;
-  virtual std::vector<StoredEvent> events(const EventFilter& filter, std::size_t limit) = 0;
+  virtual EventPage events(const EventFilter& filter, std::size_t limit) = 0;  // bounded as licenses() is
   // Sequence and hash of the newest event as the database's head record has them.
   virtual StoredEvent audit_head() = 0;
   virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
   virtual void ping() = 0;      // throws StoreError when the database can't be reached
+  virtual StatisticsReader& statistics() = 0;
 };
 
 // Thread-safe except where a returned object says otherwise.

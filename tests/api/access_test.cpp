@@ -205,17 +205,29 @@ TEST_F(AccessTest, MassAssignment) {
       {"/api/v1/admin/policies", R"("product":"demo","name":"new")"},
       {"/api/v1/admin/api-keys", R"("name":"new","scopes":["license:read"])"},
       {"/api/v1/admin/api-keys/{id}/revoke", ""},
+      {"/api/v1/admin/licenses/import", R"("licenses":[{}])"},
+      {"/api/v1/admin/licenses/{id}/renew", ""},
+      {"/api/v1/admin/licenses/{id}/extend", R"("seconds":1)"},
+      {"/api/v1/admin/licenses/{id}/transfer", R"("holder":"x")"},
+      {"/api/v1/admin/clients/{id}/deactivate", ""},
+      {"/api/v1/admin/clients/{id}/block", ""},
+      {"/api/v1/admin/clients/{id}/unblock", ""},
+      {"PATCH /api/v1/admin/products/{id}", R"("client_auth":"api_key")"},
+      {"PATCH /api/v1/admin/policies/{id}", R"("terms":{})"},
+      {"PATCH /api/v1/admin/licenses/{id}", R"("holder":"x")"},
+      {"PATCH /api/v1/admin/api-keys/{id}", R"("name":"x")"},
   };
   for (const auto& route : api::route_table()) {
-    if (route.method != "POST") continue;
-    const auto it = good.find(std::string(route.path));
-    ASSERT_NE(it, good.end()) << route.path << " needs a row here";
+    const std::string method(route.method);
+    if (method != "POST" && method != "PATCH") continue;
+    const auto it = good.find((method == "POST" ? "" : method + " ") + std::string(route.path));
+    ASSERT_NE(it, good.end()) << method << " " << route.path << " needs a row here";
     const bool of_key = route.path.find("api-keys/{id}") != std::string::npos;
     const std::string path = path_of(route, of_key ? "key_00000000000000000000000000" : license.id);
     for (const char* member : {"max_clients", "status", "role", "id", "created_at"}) {
       const std::string body = "{" + it->second + (it->second.empty() ? "" : ",") + "\"" + member + "\":1}";
-      const auto answer = call("POST", path, body, admin_key_);
-      EXPECT_EQ(answer.status, 422) << path << " " << body;
+      const auto answer = call(method, path, body, admin_key_);
+      EXPECT_EQ(answer.status, 422) << method << " " << path << " " << body;
       EXPECT_EQ(answer.code(), "UNKNOWN_FIELD");
       EXPECT_EQ(answer.details().at("field"), member);
     }

@@ -27,9 +27,13 @@ class FaultyReader final : public store::Reader {
   std::optional<store::LicenseDetails> license_details(const store::LicenseRef& ref, base::UnixSeconds now) override {
     return real().license_details(ref, now);
   }
-  std::vector<store::LicenseDetails> licenses(const store::LicenseFilter& filter, store::Row before, std::size_t limit,
-                                              base::UnixSeconds now) override {
-    return real().licenses(filter, before, limit, now);
+  store::LicensePage licenses(const store::LicenseFilter& filter, store::LicenseOrder order,
+                              const std::optional<store::Position>& after, std::size_t limit,
+                              base::UnixSeconds now) override {
+    return real().licenses(filter, order, after, limit, now);
+  }
+  store::HeldSeats held_seats(store::Row license, std::size_t limit, base::UnixSeconds now) override {
+    return real().held_seats(license, limit, now);
   }
   std::vector<store::ClientView> clients(store::Row license, std::string_view after, std::size_t limit) override {
     return real().clients(license, after, limit);
@@ -38,12 +42,13 @@ class FaultyReader final : public store::Reader {
   std::vector<store::Policy> policies() override { return real().policies(); }
   std::optional<store::ApiKey> api_key(const base::Id& id) override { return real().api_key(id); }
   std::vector<store::ApiKey> api_keys() override { return real().api_keys(); }
-  std::vector<store::StoredEvent> events(const store::EventFilter& filter, std::size_t limit) override {
+  store::EventPage events(const store::EventFilter& filter, std::size_t limit) override {
     return real().events(filter, limit);
   }
   store::StoredEvent audit_head() override { return real().audit_head(); }
   store::Totals totals() override { return real().totals(); }
   void ping() override { real().ping(); }
+  store::StatisticsReader& statistics() override { return real().statistics(); }
 
  private:
   Reader& real() {

@@ -197,6 +197,7 @@ TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {
   job->work = [&](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
     entered.set_value();
     gate.get_future().wait();
+    return true;
   };
   std::unique_ptr<service::AdminJob> handed = std::move(job);
   ASSERT_TRUE(writes_.submit(handed));

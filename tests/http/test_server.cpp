@@ -140,20 +140,25 @@ TEST(Server, TakesBodiesUpToTheLimitInAnyPieces) {
   EXPECT_TRUE(answer->body == body);
 }
 
-TEST(Server, TheBodyLimitMayDependOnTheRoute) {
+TEST(Server, TheBodyLimitMayDependOnTheRequest) {
   ServerHooks hooks;
   hooks.handle = [](Exchange& exchange) { exchange.respond(200, "text/plain", {}, exchange.request().body); };
-  hooks.body_limit = [](std::string_view method, std::string_view path) -> std::size_t {
-    return method == "PUT" && path == "/large" ? 1'000'000 : 10;
+  hooks.body_limit = [](const Request& request, unsigned io_thread) -> std::size_t {
+    EXPECT_EQ(io_thread, 0U);
+    return request.method == "PUT" && request.path == "/large" && request.header("X-May") == "1" ? 1'000'000 : 10;
   };
   Server server(quick_options(), hooks);
   server.start();
   const std::string body(500'000, 'x');
   Client client(server.port());
-  const auto answer = client.ask("PUT /large?a HTTP/1.1\r\nHost: h\r\nContent-Length: 500000\r\n\r\n" + body);
+  const auto answer =
+      client.ask("PUT /large?a HTTP/1.1\r\nHost: h\r\nX-May: 1\r\nContent-Length: 500000\r\n\r\n" + body);
   ASSERT_TRUE(answer);
   EXPECT_TRUE(answer->body == body);
-  EXPECT_EQ(client.ask(post("/large", "0123456789a"))->status, 413);
+  EXPECT_EQ(client.ask(post("/large", "0123456789a"))->status, 200) << "what the server takes anyway is not asked for";
+  EXPECT_EQ(client.ask(post("/large", std::string(65'537, 'x')))->status, 413);
+  Client other(server.port());
+  EXPECT_EQ(other.ask("PUT /large HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n")->status, 413);
 }
 
 TEST(Server, InvitesABodyOnlyWhenItWillTakeIt) {
@@ -242,6 +247,46 @@ TEST(Server, RefusesConnectionsOverTheLimit) {
   EXPECT_EQ(server.server.connections().protocol_errors, 0U);
   first.close();
   EXPECT_TRUE(eventually([&] { return Client(server.port()).ask(get("/"))->status == 200; }));
+}
+
+TEST(Server, LimitsChangeWhileItRuns) {
+  ServerOptions options = quick_options();
+  options.io_threads = 2;
+  TestServer server(options);
+  Client first(server.port());
+  EXPECT_EQ(first.ask(get("/"))->status, 200);
+  ServerLimits limits = options;
+  limits.max_connections = 1;
+  server.server.set_limits(limits);
+  EXPECT_EQ(Client(server.port()).ask(get("/"))->status, 503) << "holds for the next connection";
+  EXPECT_EQ(first.ask(get("/"))->status, 200) << "which is there already";
+  limits.max_connections = 10;
+  limits.idle_timeout = milliseconds(500);
+  server.server.set_limits(limits);
+  Client second(server.port());
+  EXPECT_EQ(second.ask(get("/"))->status, 200);
+  EXPECT_EQ(first.ask(get("/"))->status, 200) << "begins its next wait";
+  EXPECT_TRUE(first.at_end());
+  EXPECT_TRUE(second.at_end());
+}
+
+TEST(Server, EachThreadReportsHoweverIdleUnlessItIsStuck) {
+  std::atomic<bool> stuck{false};
+  TestServer server(quick_options(), [&](Exchange& exchange) {
+    while (stuck) std::this_thread::sleep_for(milliseconds(10));
+    exchange.respond(200, "text/plain", {}, "at last");
+  });
+  const auto silent = [&] { return std::chrono::steady_clock::now() - server.server.slowest_report(); };
+  std::this_thread::sleep_for(milliseconds(1200));
+  EXPECT_LT(silent(), milliseconds(1000));
+  stuck = true;
+  Client client(server.port());
+  client.send(get("/"));
+  EXPECT_TRUE(eventually([&] { return silent() > milliseconds(1500); }));
+  stuck = false;
+  EXPECT_TRUE(eventually([&] { return silent() < milliseconds(1000); }));
+  server.server.stop(milliseconds(0));
+  EXPECT_EQ(server.server.slowest_report(), std::chrono::steady_clock::time_point::max()) << "no thread is behind";
 }
 
 TEST(Server, RunningOutOfDescriptorsDoesNotStopIt) {

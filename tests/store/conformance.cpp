@@ -113,7 +113,9 @@ std::string StoreTest::chain_fault() {
   constexpr std::size_t kPage = 64;
   store::ChainLink link;
   while (true) {
-    const auto page = reader_->events({.after = link.sequence, .subject = {}, .action = {}}, kPage);
+    store::EventFilter rest;
+    rest.after = link.sequence;
+    const auto page = reader_->events(rest, kPage).events;
     if (page.empty()) break;
     if (const auto fault = store::verify_chain(link, page)) {
       return std::string(store::fault_text(fault->kind)) + " at " + std::to_string(fault->sequence);

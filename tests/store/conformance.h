@@ -62,6 +62,11 @@ class StoreTest : public testing::TestWithParam<Engine> {
 };
 
 class StoreConformance : public StoreTest {};
+class LicenseOrders : public StoreTest {  // search_test.cpp
+ protected:
+  void SetUp() override;
+  store::Row other_ = 0;  // another policy
+};
 class StoreRace : public StoreTest {};  // also run under the thread sanitizer
 
 }  // namespace lictor::test

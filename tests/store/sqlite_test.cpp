@@ -9,6 +9,7 @@
 #include "store/audit_chain.h"
 #include "store/conformance.h"
 #include "store/migrations.h"
+#include "store/statistics_conformance.h"
 #include "store/temp_directory.h"
 
 namespace lictor::test {
@@ -35,7 +36,9 @@ class SqliteDatabase final : public Database {
 const auto kEngines = testing::Values(Engine{"sqlite", [] { return std::make_unique<SqliteDatabase>(10'000); }},
                                       Engine{"sqlite_short_log", [] { return std::make_unique<SqliteDatabase>(8); }});
 INSTANTIATE_TEST_SUITE_P(Engines, StoreConformance, kEngines, engine_name);
+INSTANTIATE_TEST_SUITE_P(Engines, LicenseOrders, kEngines, engine_name);
 INSTANTIATE_TEST_SUITE_P(Engines, StoreRace, kEngines, engine_name);
+INSTANTIATE_TEST_SUITE_P(Engines, StatisticsConformance, kEngines, engine_name);
 
 struct Refusal {
   StoreError::Kind kind = StoreError::Kind::other;
@@ -265,7 +268,7 @@ TEST_P(SqliteAudit, tampering_is_found) {
   const auto store = open_at(path_);
   const auto reader = store->open_reader();
   store::ChainLink link;
-  auto fault = store::verify_chain(link, reader->events({}, 1'000));
+  auto fault = store::verify_chain(link, reader->events({}, 1'000).events);
   if (!fault) fault = store::verify_head(link, reader->audit_head());
   EXPECT_EQ(fault, GetParam().fault);
 }

@@ -221,6 +221,48 @@ TEST_F(LogFile, IsAppendedToWhenOpenedAgain) {
   EXPECT_EQ(lines_of(options().file).size(), 2U);
 }
 
+TEST_F(LogFile, GoesOnInANewFileWhenTheOldOneWasMovedAway) {
+  const std::filesystem::path moved = directory_ / "logs" / "lictord.log.moved";
+  {
+    Logger logger(options());
+    logger.warning("before", "m");  // flushed at once
+    while (lines_of(options().file).empty()) std::this_thread::yield();
+    std::filesystem::rename(options().file, moved);
+    logger.reopen();
+    logger.info("after", "m");
+    std::filesystem::remove_all(directory_ / "logs");
+    std::ofstream(directory_ / "logs") << "in the way";
+    EXPECT_THROW(logger.reopen(), std::runtime_error);
+    logger.info("after", "still written to the old file, and nobody falls");
+    std::filesystem::remove(directory_ / "logs");
+    logger.reopen();
+    logger.info("again", "m");
+  }
+  EXPECT_THAT(lines_of(options().file), testing::ElementsAre(HasSubstr("again")));
+}
+
+class ConcurrentLogFile : public LogFile {};
+
+TEST_F(ConcurrentLogFile, LosesNothingToAReopening) {
+  std::size_t lines = 0;
+  {
+    Logger logger(options());
+    std::vector<std::thread> writers;
+    for (int writer = 0; writer < 4; ++writer) {
+      writers.emplace_back([&] {
+        for (int i = 0; i < 500; ++i) logger.info("a", "m", {{"i", i}});
+      });
+    }
+    for (int i = 0; i < 20; ++i) {
+      std::filesystem::rename(options().file, directory_ / ("moved" + std::to_string(i)));
+      logger.reopen();
+    }
+    for (std::thread& writer : writers) writer.join();
+  }
+  for (int i = 0; i < 20; ++i) lines += lines_of(directory_ / ("moved" + std::to_string(i))).size();
+  EXPECT_EQ(lines + lines_of(options().file).size(), 2000U);
+}
+
 TEST_F(LogFile, RotatesAndKeepsAsManyFilesAsAsked) {
   LogOptions small = options();
   small.max_bytes = 2000;

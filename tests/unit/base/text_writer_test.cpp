@@ -15,7 +15,8 @@ TEST(TextWriter, AppendsLikeAString) {
     {
       TextWriter out(written, random() % 100);
       for (auto pieces = random() % 60; pieces > 0; --pieces) {
-        const std::string piece(random() % (pieces == 7 ? 5000 : 30), static_cast<char>('a' + static_cast<char>(pieces % 26)));
+        const std::string piece(random() % (pieces == 7 ? 5000 : 30),
+                                static_cast<char>('a' + static_cast<char>(pieces % 26)));
         const auto number = static_cast<std::int64_t>(random()) - 2'000'000'000;
         out.text(piece).number(number);
         std::memcpy(out.skip(3), "...", 3);

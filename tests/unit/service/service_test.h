@@ -126,7 +126,9 @@ class ServiceTest : public testing::Test {
     return store_->open_reader()->license(ref_of(license), client_id, clock_.now()).value();
   }
   std::vector<store::StoredEvent> events(const std::string& action = "") {
-    return store_->open_reader()->events({0, "", action}, 10'000);
+    store::EventFilter filter;
+    filter.action = action;
+    return store_->open_reader()->events(filter, 10'000).events;
   }
 
   store::SqliteOptions options() {

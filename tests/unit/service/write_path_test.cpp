@@ -43,6 +43,7 @@ class WritePathTest : public ServiceTest {
     held_ = submit_admin([this](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
       entered_.set_value();
       gate_.get_future().wait();
+      return true;
     });
     entered_.get_future().wait();
   }
@@ -160,6 +161,7 @@ TEST_F(WritePathTest, AdminJobs) {
       event.at = now;
       event.action = action;
       events.push_back(event);
+      return true;
     };
   };
   bool told = false;
@@ -169,16 +171,28 @@ TEST_F(WritePathTest, AdminJobs) {
 
   told = false;
   auto thrown =
-      submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) { throw std::runtime_error("no"); },
+      submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) -> bool { throw std::runtime_error("no"); },
                    [&] { told = true; });
   EXPECT_EQ(thrown.get().first, Job::End::unavailable);
   EXPECT_FALSE(told);
+
+  auto refused = submit_admin(
+      [this, note](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
+        note("test.refused")(tx, now, events);
+        tx.update_product_settings(product_.row, "{\"refused\":1}");
+        return false;
+      },
+      [&] { told = true; });
+  EXPECT_EQ(refused.get().first, Job::End::refused);
+  EXPECT_FALSE(told);
+  EXPECT_EQ(store_->open_reader()->products().front().settings, product_.settings) << "nothing of it stays";
 
   auto twice = submit_admin([this, note](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
     note("test.undone")(tx, now, events);
     store::Product again = product_;
     again.id = crypto::random_id();
     tx.insert_product(again);
+    return true;
   });
   const auto end = twice.get();
   EXPECT_EQ(end.first, Job::End::unavailable);
@@ -194,6 +208,7 @@ TEST_F(WritePathTest, AdminJobsKeepTheirPlaceInTheQueue) {
   auto admin = submit_admin([&](store::Tx& tx, base::UnixSeconds, std::vector<store::Event>&) {
     const auto ref = ref_of(license);
     EXPECT_EQ(tx.lock(std::span(&ref, 1))[0]->state.seats_held, 1U);
+    return true;
   });
   auto behind = submit(activate(license, "b"));
   release();

@@ -1,0 +1,119 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "lictord/commands.h"
+#include "lictord/data_directory.h"
+
+namespace lictor::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+struct Findings {
+  std::vector<std::string> problems, warnings;
+};
+
+// Port 0 of the address: whether it is one of this machine, not whether the port is free (lictord may be running).
+std::string address_warning(const config::Options& options) {
+  const std::string& host = options.server.listen_address;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  const bool is_v6 = host.find(':') != std::string::npos;
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  if (is_v6 ? inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1
+            : inet_pton(AF_INET, host.c_str(), &v4.sin_addr) != 1) {
+    return {};  // refused before
+  }
+  const int probe = ::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto* const address = is_v6 ? reinterpret_cast<const sockaddr*>(&v6) : reinterpret_cast<const sockaddr*>(&v4);
+  const bool bound = probe >= 0 && ::bind(probe, address, is_v6 ? sizeof v6 : sizeof v4) == 0;
+  const int error = errno;
+  if (probe >= 0) ::close(probe);
+  if (bound) return {};
+  return fmt::format("option listen: {} can't be listened on now: {}", host, std::strerror(error));
+}
+
+void check_directory_of(const fs::path& file, const fs::path& data, const std::string& what, Findings& findings) {
+  if (file.empty()) return;
+  std::error_code error;
+  const fs::path directory = fs::absolute(file, error).parent_path();
+  // Below the data directory it is as good as that one.
+  const fs::path relative = directory.lexically_relative(fs::absolute(data, error));
+  if (!relative.empty() && *relative.begin() != "..") return;
+  if (auto problem = directory_problem(directory, what)) findings.problems.push_back(std::move(*problem));
+}
+
+Findings check(const config::ParseOutcome& outcome) {
+  Findings findings{outcome.problems, outcome.warnings};
+  if (!outcome.options) return findings;
+  const config::Options& options = *outcome.options;
+  if (auto problem = data_directory_problem(options.server.data)) findings.problems.push_back(std::move(*problem));
+  check_directory_of(options.database.sqlite_path, options.server.data, "the database's directory", findings);
+  check_directory_of(options.log.file, options.server.data, "the log's directory", findings);
+  if (std::string warning = address_warning(options); !warning.empty()) findings.warnings.push_back(warning);
+  return findings;
+}
+
+void print_json(const config::ParseOutcome& outcome, const Findings& findings) {
+  json::array options;
+  for (const config::EffectiveOption& effective : outcome.values) {
+    const std::string shown = config::printable_text(effective);
+    options.push_back(json::object{{"name", effective.option->name},
+                                   {"value", effective.text.empty() ? json::value() : json::value(shown)},
+                                   {"source", config::source_name(effective.source)},
+                                   {"origin", effective.origin},
+                                   {"changeable", effective.option->changeable}});
+  }
+  const json::object result{{"valid", findings.problems.empty()},
+                            {"options", std::move(options)},
+                            {"warnings", json::array(findings.warnings.begin(), findings.warnings.end())},
+                            {"problems", json::array(findings.problems.begin(), findings.problems.end())}};
+  std::puts(json::serialize(result).c_str());
+}
+
+std::string where_from(const config::EffectiveOption& effective) {
+  return effective.source == config::Source::flag ? fmt::format("flag {}", effective.origin) : effective.origin;
+}
+
+void print_table(const config::ParseOutcome& outcome) {
+  std::size_t width = 5;
+  for (const auto& effective : outcome.values) width = std::max(width, config::printable_text(effective).size());
+  std::string text = fmt::format("{:<18} {:<{}} {}\n", "OPTION", "VALUE", width, "FROM");
+  for (const config::EffectiveOption& effective : outcome.values) {
+    const std::string value = effective.text.empty() ? "-" : config::printable_text(effective);
+    text += fmt::format("{:<18} {:<{}} {}\n", effective.option->name, value, width, where_from(effective));
+  }
+  std::fputs(text.c_str(), stdout);
+}
+
+}  // namespace
+
+int run_check_config(const config::CommandLine& line) {
+  const Findings findings = check(line.outcome);
+  const int code = findings.problems.empty() ? 0 : 2;
+  if (line.has("--json")) {
+    print_json(line.outcome, findings);
+    return code;
+  }
+  for (const std::string& warning : findings.warnings) std::fprintf(stderr, "lictord: warning: %s\n", warning.c_str());
+  if (!line.outcome.options) {
+    std::fputs(line.outcome.text.c_str(), stderr);
+    return code;
+  }
+  print_table(line.outcome);
+  for (const std::string& problem : findings.problems) {
+    std::fprintf(stderr, "lictord: can't start: %s\n", problem.c_str());
+  }
+  return code;
+}
+
+}  // namespace lictor::daemon

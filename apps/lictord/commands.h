@@ -1,0 +1,21 @@
+// The commands of lictord that are not the server. Each returns the process's exit code: 0 done, 1 it failed, 2 what
+// was asked is wrong. What goes wrong is told on stderr by whoever calls them (main.cpp) from the exception.
+#pragma once
+
+#include <string>
+
+#include "config/commands.h"
+#include "store/store.h"
+
+namespace lictor::daemon {
+
+int run_check_config(const config::CommandLine& line);  // also for options that are wrong
+int run_backup(const config::CommandLine& line);
+int run_restore(const config::CommandLine& line);
+int run_admin_key(const config::CommandLine& line);
+int run_docs(const config::CommandLine& line);
+
+// What to do about a database that can't be used, as a sentence; `data` is its directory for people.
+std::string advice_for(store::StoreError::Kind kind, const std::string& data);
+
+}  // namespace lictor::daemon

@@ -1,0 +1,67 @@
+#include "config/commands.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace lictor::config {
+namespace {
+
+constexpr CommandFlag kJson{"--json", "Print JSON, for scripts."};
+
+constexpr std::array kCheckFlags{kJson};
+constexpr std::array kBackupFlags{CommandFlag{"--force", "Replace FILE when it exists."}, kJson};
+constexpr std::array kRestoreFlags{
+    CommandFlag{"--force", "Replace a database that is there; it is kept as its name with .previous."}, kJson};
+constexpr std::array kAdminKeyFlags{kJson};
+
+constexpr std::array kCommands{
+    Command{.name = "check-config",
+            .summary = "Print what each option would be and where it comes from, and check it; starts nothing.",
+            .flags = kCheckFlags,
+            .all_options = true},
+    Command{.name = "backup",
+            .summary = "Write a consistent, verified copy of the database, also while lictord runs.",
+            .argument = "FILE",
+            .argument_help = "The file to write.",
+            .flags = kBackupFlags},
+    Command{.name = "restore",
+            .summary = "Put a backup in the place of the database; lictord must not run.",
+            .argument = "FILE",
+            .argument_help = "What lictord backup wrote.",
+            .flags = kRestoreFlags},
+    Command{.name = "admin-key",
+            .summary = "Make a new administrator's API key when admin.key is lost; lictord must not run.",
+            .flags = kAdminKeyFlags},
+    Command{.name = "docs",
+            .summary = "Print a page of the documentation that comes from a table of the program.",
+            .argument = "PAGE",
+            .argument_help = "The page's name.",
+            .hidden = true},
+};
+
+}  // namespace
+
+std::span<const Command> command_table() { return kCommands; }
+
+bool takes_option(const Command* command, const Option& option) noexcept {
+  if (command == nullptr || command->all_options) return true;
+  if (command->hidden) return false;
+  return option.name == "data" || option.name == "database_url" || option.name == "config";
+}
+
+std::string render_command_table_markdown() {
+  std::string table = "| command | what it does | its own flags |\n| --- | --- | --- |\n";
+  for (const Command& command : kCommands) {
+    if (command.hidden) continue;
+    std::string flags;
+    for (const CommandFlag& flag : command.flags) {
+      flags += fmt::format("{}`{}`: {}", flags.empty() ? "" : " ", flag.flag, flag.help);
+    }
+    table += fmt::format("| `lictord {}{}{}` | {} | {} |\n", command.name, command.argument.empty() ? "" : " ",
+                         command.argument, command.summary, flags);
+  }
+  return table;
+}
+
+}  // namespace lictor::config

@@ -1,0 +1,101 @@
+#include "service/refusal_keeper.h"
+
+#include <algorithm>
+
+namespace lictor::service {
+namespace {
+
+constexpr std::uint32_t kLookAfter = 100;        // refusals of a license between two looks at its share
+constexpr std::size_t kMostWatched = 100'000;    // licenses
+constexpr std::size_t kMostTrimmed = 4 * 100;    // refusals of a license in one transaction; more than come in
+constexpr std::int64_t kSharesOfNobody = 4;
+
+}  // namespace
+
+bool RefusalKeeper::write(RefusalBuffer::Taken&& taken, std::int64_t keep) {
+  resolve(std::move(taken));
+  return write_counts() && write_refusals(keep);
+}
+
+RefusalKeeper::Owner RefusalKeeper::owner_of(const RefusalBuffer::Subject& subject, Owners& known) {
+  using By = store::LicenseRef::By;
+  if (!subject.license && !subject.claimed) return {};
+  const store::LicenseRef ref = subject.license ? store::LicenseRef{By::id, subject.license} : *subject.claimed;
+  const auto [place, is_new] = known.try_emplace(ref.value);
+  if (!is_new) return place->second;
+  std::optional<base::Id> license = ref.value;
+  if (ref.by == By::key_digest) {
+    const auto view = reader_.license(ref, std::nullopt, 0);
+    license = view ? std::optional(view->license.id) : std::nullopt;
+  }
+  const auto seats = license ? reader_.statistics().seats_of(*license) : std::nullopt;
+  if (seats) place->second = {seats->product, seats->license};
+  return place->second;
+}
+
+void RefusalKeeper::resolve(RefusalBuffer::Taken&& taken) {
+  Owners known;
+  for (auto& detailed : taken.detailed) {
+    if (refusals_.size() >= kMostUnwritten) {
+      lost_.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    detailed.refusal.license = owner_of(detailed.subject, known).license;
+    refusals_.push_back(std::move(detailed.refusal));
+  }
+  for (const auto& counted : taken.counted) {
+    const Owner owner = owner_of(counted.subject, known);
+    counts_.push_back({.day = counted.day,
+                       .product = owner.product,
+                       .license = counts_.size() < kMostUnwritten ? owner.license : 0,
+                       .name = std::string(licensing::wire_name(counted.code)),
+                       .amount = counted.amount});
+  }
+}
+
+bool RefusalKeeper::write_counts() {
+  while (!counts_.empty()) {
+    const std::size_t first = counts_.size() - std::min(counts_.size(), kRowsAtOnce);
+    const auto some = std::span(counts_).subspan(first);
+    if (!write_([some](store::Tx& tx) { tx.statistics().count_refusals(some); })) return false;
+    counts_.resize(first);
+  }
+  return true;
+}
+
+void RefusalKeeper::note_added(std::span<const store::Refusal> refusals) {
+  for (const auto& refusal : refusals) ++added_[refusal.license];
+}
+
+bool RefusalKeeper::write_refusals(std::int64_t keep) {
+  std::size_t done = 0;
+  bool written = true;
+  while (done < refusals_.size() && written) {
+    const auto some = std::span(refusals_).subspan(done, std::min(refusals_.size() - done, kRowsAtOnce));
+    note_added(some);
+    std::vector<store::Row> to_trim;
+    for (const auto& [license, added] : added_) {
+      if (added >= kLookAfter) to_trim.push_back(license);
+    }
+    written = write_([&](store::Tx& tx) {
+      tx.statistics().add_refusals(some);
+      trim(tx.statistics(), keep, to_trim);
+    });
+    if (!written) break;
+    for (const store::Row license : to_trim) added_.erase(license);
+    done += some.size();
+  }
+  if (added_.size() > kMostWatched) added_.clear();
+  refusals_.erase(refusals_.begin(), refusals_.begin() + static_cast<std::ptrdiff_t>(done));
+  return written;
+}
+
+void RefusalKeeper::trim(store::StatisticsTx& tx, std::int64_t keep, std::span<const store::Row> licenses) const {
+  const std::int64_t share = std::max<std::int64_t>(keep / kShareOfOne, 1);
+  for (const store::Row license : licenses) {
+    tx.drop_refusals_of(license, license == 0 ? kSharesOfNobody * share : share, kMostTrimmed);
+  }
+  tx.drop_refusals(0, keep, 2 * kRowsAtOnce);
+}
+
+}  // namespace lictor::service

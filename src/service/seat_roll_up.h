@@ -1,0 +1,61 @@
+// From audit events to seats over time (licensing/seat_series.h): each license's, and each product's. What was taken in
+// is remembered by the sequence of its event, with the result and in its transaction, so that an interruption anywhere
+// neither loses nor repeats an event. Not thread-safe; reads with a reader of its own.
+//
+// A license's events come in the order of time. A product's do not: a lease ends before the event that says so, and
+// other licenses' events may stand between. A product's changes are therefore kept by their second until nothing can
+// come before it any more.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "store/statistics.h"
+
+namespace lictor::service {
+
+// Runs work in a transaction of the write path; false: it was not committed.
+using WriteFunction = std::function<bool(const std::function<void(store::Tx&)>&)>;
+
+class SeatRollUp {
+ public:
+  static constexpr std::size_t kWindowEvents = 100'000;
+  static constexpr std::size_t kWindowLicenses = 50'000;
+  static constexpr std::size_t kRowsAtOnce = 400;         // in one transaction
+  static constexpr base::UnixSeconds kLateSeconds = 10;  // by which a lease's end may be told late while we lag
+
+  SeatRollUp(store::StatisticsReader& reader, WriteFunction write) : reader_(reader), write_(std::move(write)) {}
+
+  // Takes in the events up to `head`, as long as `go_on` says so. `settled`: behind `head` comes nothing that happened
+  // in a second before. False when something could not be written: another run goes on where this one ended.
+  bool run(std::int64_t head, base::UnixSeconds settled, const std::function<bool()>& go_on);
+
+ private:
+  struct Fold {
+    store::SeatState state;
+    std::vector<store::ClosedSeatDay> days;
+  };
+  struct IdHash {
+    std::size_t operator()(const base::Id& id) const noexcept { return id.low64() ^ id.high64(); }
+  };
+  struct Window {
+    std::unordered_map<base::Id, Fold, IdHash> licenses;
+    std::map<std::pair<store::Row, base::UnixSeconds>, store::PendingSeats> seconds;
+    std::int64_t after = 0, last = 0, product_sequence = 0;
+    base::UnixSeconds newest = 0;
+  };
+
+  void read(Window& window, std::int64_t head);
+  void take(Window& window, const store::SeatEvent& event);
+  static void change_product(Window& window, store::Row product, base::UnixSeconds at, bool ended, std::int64_t delta);
+  std::vector<Fold> fold_products(Window& window, base::UnixSeconds settled);
+  bool store(Window& window, std::vector<Fold>&& products);
+
+  store::StatisticsReader& reader_;
+  const WriteFunction write_;
+};
+
+}  // namespace lictor::service

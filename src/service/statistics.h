@@ -1,0 +1,88 @@
+// What happens beside the answers, on a thread of its own: refusals are written down, leases that have ended are taken
+// out, seats are rolled up into the figures of days, and what is old goes. Everything is written through the write path
+// in small transactions; nothing here is audited. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+
+#include "service/lease_sweeper.h"
+#include "service/refusal_buffer.h"
+#include "service/refusal_keeper.h"
+#include "service/seat_roll_up.h"
+#include "service/write_path.h"
+
+namespace lictor::service {
+
+struct StatisticsOptions {
+  std::chrono::seconds interval{60};               // between two roll-ups of seats
+  std::chrono::seconds refusals_age{30 * 86'400};  // how long a refusal is kept
+  std::int64_t refusals_max = 100'000;             // how many are
+  std::chrono::seconds reports_age{400 * 86'400};  // how long the figures of days are kept
+};
+
+class Statistics {
+ public:
+  // Everything must outlive stop().
+  Statistics(store::Store& store, WritePath& writes, const base::Clock& clock, unsigned io_threads,
+             StatisticsOptions options, std::function<void(std::string_view what)> on_error);
+  ~Statistics();  // stop()
+
+  void set_options(const StatisticsOptions& options);  // takes effect at once
+  StatisticsOptions options() const;
+
+  // On the I/O thread of that number, when it gives the answer.
+  void note_refusal(unsigned io_thread, const RefusalNote& note) { buffer_.add(io_thread, note); }
+  // Until what was noted before the call is in the database; false: not within that time.
+  bool write_refusals(std::chrono::milliseconds limit);
+  // Until what happened before the call is in the figures of seats; false: not within that time.
+  bool roll_up(std::chrono::milliseconds limit);
+
+  // Writes what there is, then ends the thread. The write path must run until then. Idempotent.
+  void stop();
+
+  const RefusalBuffer& buffer() const noexcept { return buffer_; }
+  std::uint64_t dropped_refusals() const noexcept { return buffer_.not_kept() + keeper_.lost(); }  // counted only
+  std::int64_t rolled_up() const noexcept { return rolled_up_.load(std::memory_order_relaxed); }   // sequence
+
+ private:
+  enum Task : std::size_t { kRefusals, kSeats, kTasks };
+  struct Progress {
+    std::uint64_t asked = 0, done = 0, succeeded = 0;
+  };
+
+  void loop();
+  bool wait_for(Task task, std::chrono::milliseconds limit);
+  void run(Task task, const std::function<bool()>& work);
+  bool guarded(const std::function<bool()>& work);
+  bool write(const std::function<void(store::Tx&)>& work);
+  bool take_seats();
+  bool drop_old();
+
+  WritePath& writes_;
+  const base::Clock& clock_;
+  const std::function<void(std::string_view)> on_error_;
+  const std::unique_ptr<store::Reader> reader_;
+  RefusalBuffer buffer_;
+  RefusalKeeper keeper_;
+  LeaseSweeper sweeper_;
+  SeatRollUp seats_;
+  std::atomic<std::int64_t> rolled_up_{0};
+  std::size_t drop_step_ = 0;  // where drop_old() goes on
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_, progressed_;
+  StatisticsOptions options_;
+  Progress progress_[kTasks];
+  bool stopping_ = false;
+  bool drop_now_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lictor::service

@@ -1,0 +1,302 @@
+#include "store/sqlite_backup.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "base/encoding.h"
+#include "store/lock_file.h"
+#include "store/migrations.h"
+#include "store/sqlite_connection.h"
+#include "store/sqlite_queries.h"
+
+namespace lictor::store {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = StoreError::Kind;
+
+constexpr int kPagesAStep = 4096;
+constexpr std::size_t kCopyBytes = 1024 * 1024;
+
+[[noreturn]] void fail(const std::string& path, const char* doing, int error) {
+  Kind kind = Kind::other;
+  if (error == EACCES || error == EPERM || error == EROFS) kind = Kind::read_only;
+  if (error == ENOSPC || error == EDQUOT) kind = Kind::disk_full;
+  throw StoreError(kind, path + ": " + doing + " failed: " + std::strerror(error));
+}
+
+// A file descriptor that is closed with its owner.
+class File {
+ public:
+  File(std::string path, int flags) : path_(std::move(path)), number_(::open(path_.c_str(), flags | O_CLOEXEC, 0600)) {
+    if (number_ < 0) fail(path_, "opening", errno);
+  }
+  ~File() { ::close(number_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  // For one writer at a time.
+  void claim() const {
+    if (::flock(number_, LOCK_EX | LOCK_NB) != 0) throw StoreError(Kind::locked, path_ + ": another process writes it");
+    if (::ftruncate(number_, 0) != 0) fail(path_, "emptying", errno);
+    if (::fchmod(number_, 0600) != 0) fail(path_, "protecting", errno);
+  }
+  void sync() const {
+    if (::fsync(number_) != 0) fail(path_, "syncing", errno);
+  }
+  std::size_t read(std::span<char> into) const {
+    const ssize_t got = ::read(number_, into.data(), into.size());
+    if (got < 0) fail(path_, "reading", errno);
+    return static_cast<std::size_t>(got);
+  }
+  void write(std::span<const char> bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t put = ::write(number_, bytes.data(), bytes.size());
+      if (put < 0) fail(path_, "writing", errno);
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+    }
+  }
+
+ private:
+  const std::string path_;
+  const int number_;
+};
+
+// Removes a draft that did not become what it should.
+class Draft {
+ public:
+  explicit Draft(std::string path) : path_(std::move(path)) {}
+  ~Draft() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  const std::string path_;
+  bool kept_ = false;
+};
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error) && !error;
+}
+
+struct Head {
+  std::int64_t sequence = 0;
+  std::string hash;
+  bool operator==(const Head&) const = default;
+};
+
+Head read_head(Connection& connection, std::string_view query) {
+  Statement statement(connection, query);
+  auto rows = statement.rows();
+  if (!rows.next()) return {0, std::string(64, '0')};  // before the first event
+  return {rows.number(0), base::to_hex(rows.blob(1))};
+}
+
+std::int64_t require_known_version(Connection& connection, const std::string& path) {
+  if (connection.number(sql::kHasMigrations) == 0) connection.fail_corrupt("it has no schema");
+  const std::int64_t found = connection.number(sql::kSchemaVersion);
+  const std::int64_t newest = migrations().back().version;
+  if (found <= newest) return found;
+  throw StoreError(Kind::newer_schema, "database " + path + " has schema version " + std::to_string(found) +
+                                           ", this program knows versions up to " + std::to_string(newest) +
+                                           ": use a newer program");
+}
+
+void quick_check(Connection& connection) {
+  Statement statement(connection, "PRAGMA quick_check(1)");
+  auto rows = statement.rows();
+  if (!rows.next()) connection.fail_corrupt("it can't be checked");
+  if (rows.text(0) != "ok") connection.fail_corrupt(rows.text(0));
+}
+
+void require_plain_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) fail(path, "opening", errno);
+  if (!S_ISREG(status.st_mode)) throw StoreError(Kind::other, path + " is no regular file");
+  if (status.st_size == 0) throw StoreError(Kind::corrupt, path + " is empty, no database");
+}
+
+// Pages of `from`, in the read transaction it holds.
+void copy_pages(Connection& from, Connection& to, const CopyOptions& options) {
+  sqlite3_backup* const backup = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
+  if (backup == nullptr) to.fail(sqlite3_errcode(to.handle()));
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK) {
+    code = sqlite3_backup_step(backup, kPagesAStep);
+    const std::int64_t all = sqlite3_backup_pagecount(backup);
+    if (options.on_progress) options.on_progress(all - sqlite3_backup_remaining(backup), all);
+  }
+  const int finished = sqlite3_backup_finish(backup);
+  if (code == SQLITE_DONE) code = finished;
+  if (code == SQLITE_OK) return;
+  const int kind = code & 0xff;
+  (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ? from : to).fail(code);
+}
+
+// A file that stands alone: without a write-ahead log beside it, which a copy taken elsewhere would leave behind.
+void leave_write_ahead_log(const std::string& path) {
+  Connection connection(path, Connection::Mode::read_write);
+  Statement statement(connection, "PRAGMA journal_mode = DELETE");
+  auto rows = statement.rows();
+  if (!rows.next() || rows.text(0) != "delete") throw StoreError(Kind::other, path + ": its log can't be closed");
+}
+
+// Gives `from` the name `to`; without `replace` only when nothing has it.
+void give_name(const std::string& from, const std::string& to, bool replace) {
+  const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
+  int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
+  if (result != 0 && errno == EINVAL && !exists(to)) result = std::rename(from.c_str(), to.c_str());
+  if (result == 0) return sync_directory_of(to);
+  if (errno == EEXIST) throw StoreError(Kind::other, to + " exists");
+  fail(to, "naming", errno);
+}
+
+// A name of its own for what is there: when the other name goes, the file stays.
+void keep_as(const std::string& path, const std::string& name) {
+  if (!exists(path) || is_same_file(path, name)) return;
+  if (::link(path.c_str(), name.c_str()) != 0) fail(name, "keeping the old file", errno);
+}
+
+void remove(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail(path, "removing", errno);
+}
+
+// Run by root, for a server that isn't: what was made belongs to the owner of the directory.
+void give_to_owner_of_directory(const std::string& path) {
+  struct stat directory {};
+  if (::geteuid() != 0 || ::stat(fs::path(path).parent_path().c_str(), &directory) != 0) return;
+  if (::lchown(path.c_str(), directory.st_uid, directory.st_gid) != 0) fail(path, "giving to its owner", errno);
+}
+
+void copy_file(const std::string& from, const std::string& to) {
+  const File source(from, O_RDONLY);
+  const File target(to, O_RDWR | O_CREAT | O_NOFOLLOW);
+  target.claim();
+  std::vector<char> buffer(kCopyBytes);
+  while (const std::size_t got = source.read(buffer)) target.write(std::span(buffer).first(got));
+  target.sync();
+}
+
+// The database at `path` goes to PATH.previous with its log. Each step leaves something that no server starts on (a
+// file with two names) or that is complete, so a restore that was interrupted loses nothing.
+void put_aside(const std::string& path, bool replace) {
+  const std::string previous = path + ".previous";
+  if (!exists(path)) return;
+  if (!replace) {
+    throw StoreError(Kind::other,
+                     "there is a database at " + path + ": --force replaces it and keeps it as " + previous);
+  }
+  const bool resumed = is_same_file(path, previous);
+  if (exists(previous) && !resumed) {
+    throw StoreError(Kind::other, previous + " exists, from an earlier restore: move it away first");
+  }
+  keep_as(path, previous);
+  keep_as(path + "-wal", previous + "-wal");
+  sync_directory_of(path);
+  remove(path + "-wal");
+  remove(path + "-shm");
+  sync_directory_of(path);
+}
+
+}  // namespace
+
+CopyFacts check_copy(const std::string& file) {
+  require_plain_file(file);
+  std::error_code error;
+  if (const std::string log = file + "-wal"; fs::file_size(log, error) > 0 && !error) {
+    throw StoreError(Kind::other,
+                     log + " stands beside it: " + file +
+                         " is a database in use or was copied while it was, not what lictord backup wrote");
+  }
+  Connection connection(file, Connection::Mode::immutable);
+  connection.execute("PRAGMA cell_size_check = ON");
+  if (check_application(connection, file)) throw StoreError(Kind::corrupt, file + " is an empty database");
+  CopyFacts facts;
+  facts.schema_version = require_known_version(connection, file);
+  quick_check(connection);
+  const Head head = read_head(connection, sql::kAuditHead);
+  if (read_head(connection, sql::kNewestEvent) != head) {
+    connection.fail_corrupt("the newest event is not the one of the audit head");
+  }
+  facts.bytes = static_cast<std::int64_t>(fs::file_size(file));
+  facts.licenses = connection.number(sql::kTotals);
+  facts.events = head.sequence;
+  facts.head_hash = head.hash;
+  return facts;
+}
+
+CopyFacts back_up(const std::string& database, const std::string& file, const CopyOptions& options) {
+  require_plain_file(database);
+  if (is_same_file(database, file)) throw StoreError(Kind::other, file + " is the database itself");
+  if (!options.replace && exists(file)) throw StoreError(Kind::other, file + " exists: --force replaces it");
+  Connection source(database, Connection::Mode::read_only);
+  if (check_application(source, database)) throw StoreError(Kind::other, "database " + database + " is empty");
+  require_known_version(source, database);
+
+  const std::string partial = file + ".partial";
+  const File target(partial, O_RDWR | O_CREAT | O_NOFOLLOW);  // open until the end: see fcntl(2) about closing
+  target.claim();
+  Draft draft(partial);
+  source.execute("BEGIN");
+  const Head head = read_head(source, sql::kAuditHead);  // the transaction's snapshot is taken here
+  {
+    Connection copy(partial, Connection::Mode::read_write);
+    copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+    copy_pages(source, copy, options);
+  }
+  source.execute("COMMIT");
+  leave_write_ahead_log(partial);
+  const CopyFacts facts = check_copy(partial);
+  if (facts.events != head.sequence || facts.head_hash != head.hash) {
+    throw StoreError(Kind::corrupt, partial + ": the copy's audit head is not the one of " + database);
+  }
+  target.sync();
+  give_name(partial, file, options.replace);
+  draft.keep();
+  return facts;
+}
+
+CopyFacts restore(const std::string& file, const std::string& database, const CopyOptions& options) {
+  const CopyFacts facts = check_copy(file);
+  std::error_code error;
+  // Not resolve_database_path(): what an interrupted restore left has two names.
+  const std::string path = fs::weakly_canonical(database, error).string();
+  if (error) fail(database, "resolving", error.value());
+  const LockFile lock(path);
+  if (is_same_file(file, path)) throw StoreError(Kind::other, file + " is the database itself");
+  if (!options.replace && exists(path)) put_aside(path, false);  // refuses, before the work
+  const std::string restoring = path + ".restoring";
+  Draft draft(restoring);
+  copy_file(file, restoring);
+  const CopyFacts copied = check_copy(restoring);
+  if (copied.head_hash != facts.head_hash || copied.bytes != facts.bytes) {
+    throw StoreError(Kind::corrupt, restoring + ": the copy is not what " + file + " holds");
+  }
+  give_to_owner_of_directory(restoring);
+  give_to_owner_of_directory(path + ".lock");
+  put_aside(path, options.replace);
+  remove(path + "-wal");  // of a database that was deleted: it must not be taken for the new one's
+  remove(path + "-shm");
+  give_name(restoring, path, true);
+  draft.keep();
+  return facts;
+}
+
+}  // namespace lictor::store

@@ -1,0 +1,62 @@
+// store/statistics.h on SQLite. Each object belongs to the connection, and the thread, of its Tx or Reader.
+#pragma once
+
+#include "store/sqlite_connection.h"
+#include "store/statistics.h"
+
+namespace lictor::store {
+
+class SqliteStatisticsTx final : public StatisticsTx {
+ public:
+  explicit SqliteStatisticsTx(Connection& connection);
+
+  void add_refusals(std::span<const Refusal> refusals) override;
+  void count_refusals(std::span<const DayCount> counts) override;
+  void store_seats(const SeatChanges& changes) override;
+  std::size_t drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) override;
+  std::size_t drop_refusals_of(Row license, std::int64_t keep, std::size_t most) override;
+  std::size_t drop_usage_days(Day before, std::size_t most) override;
+  std::size_t drop_refusal_days(Day before, std::size_t most) override;
+  std::size_t drop_seat_days(Day before, std::size_t most) override;
+
+  // For Tx::apply: to the license's day and to the product's.
+  void count_usage(std::span<const UsageUpdate> updates);
+
+ private:
+  void add_to_days(Statement& statement, std::vector<DayCount>&& counts);
+  void store_series(const SeatState& state);
+  void change_refusals(std::int64_t by);
+  std::size_t drop_days(std::string_view first_kept, std::string_view drop_days, std::string_view drop_rows, Day before,
+                        std::size_t most);
+
+  Connection& connection_;
+  Statement add_usage_day_, add_refusal_day_, insert_refusal_, add_refusals_, upsert_series_;
+};
+
+class SqliteStatisticsReader final : public StatisticsReader {
+ public:
+  explicit SqliteStatisticsReader(Connection& connection);
+
+  StatisticsState state() override;
+  RefusalPage refusals(const RefusalFilter& filter, Row before, std::size_t limit) override;
+  DayCountPage usage_days(const DayCountQuery& query, std::size_t limit) override;
+  DayCountPage refusal_days(const DayCountQuery& query, std::size_t limit) override;
+  std::vector<PendingSeats> pending_seats() override;
+  std::int64_t seat_events(std::int64_t after, std::size_t limit,
+                           const std::function<void(const SeatEvent&)>& visit) override;
+  std::optional<SeatState> seats_of(const Id& license) override;
+  SeatState seats_of(Row product, Row license) override;
+  std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) override;
+  std::vector<licensing::SeatDay> closed_days(Row product, Row license, Day first, std::size_t limit) override;
+  std::vector<Id> due_licenses(UnixSeconds now, std::size_t limit) override;
+
+ private:
+  DayCountPage day_counts(std::string_view first_day, std::string_view select, const DayCountQuery& query,
+                          std::size_t limit);
+  std::vector<Row> products_of(const DayCountQuery& query);
+
+  Connection& connection_;
+  Statement series_of_license_, seat_events_, due_licenses_;
+};
+
+}  // namespace lictor::store

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include "store/seat_levels_codec.h"
+#include "store/sqlite_statistics.h"
+#include "store/sqlite_statistics_queries.h"
+
+namespace lictor::store {
+namespace {
+
+std::int64_t saturating_add(std::int64_t a, std::int64_t b) noexcept {
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+auto key_of(const DayCount& count) { return std::tie(count.day, count.product, count.license, count.name); }
+
+// Each key once, in order.
+void combine(std::vector<DayCount>& counts) {
+  std::ranges::sort(counts, {}, key_of);
+  std::size_t last = 0;
+  for (std::size_t i = 1; i < counts.size(); ++i) {
+    if (key_of(counts[i]) == key_of(counts[last])) {
+      counts[last].amount = saturating_add(counts[last].amount, counts[i].amount);
+    } else if (++last != i) {
+      counts[last] = std::move(counts[i]);
+    }
+  }
+  if (!counts.empty()) counts.resize(last + 1);
+}
+
+}  // namespace
+
+SqliteStatisticsTx::SqliteStatisticsTx(Connection& connection)
+    : connection_(connection),
+      add_usage_day_(connection, sql::kAddUsageDay),
+      add_refusal_day_(connection, sql::kAddRefusalDay),
+      insert_refusal_(connection, sql::kInsertRefusal),
+      add_refusals_(connection, sql::kAddRefusals),
+      upsert_series_(connection, sql::kUpsertSeries) {}
+
+void SqliteStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>&& counts) {
+  const std::size_t given = counts.size();
+  for (std::size_t i = 0; i < given; ++i) {
+    if (counts[i].license == 0) continue;
+    DayCount whole = counts[i];
+    whole.license = 0;
+    counts.push_back(std::move(whole));
+  }
+  combine(counts);
+  for (const DayCount& count : counts) {
+    statement.run(count.day, count.product, count.license, count.name, count.amount);
+  }
+}
+
+void SqliteStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
+  std::vector<DayCount> counts;
+  counts.reserve(updates.size() * 2);
+  for (const UsageUpdate& update : updates) {
+    counts.push_back({update.day, update.product, update.license, update.metric, update.quantity});
+  }
+  add_to_days(add_usage_day_, std::move(counts));
+}
+
+void SqliteStatisticsTx::count_refusals(std::span<const DayCount> counts) {
+  add_to_days(add_refusal_day_, {counts.begin(), counts.end()});
+}
+
+void SqliteStatisticsTx::change_refusals(std::int64_t by) {
+  if (by == 0) return;
+  add_refusals_.run(by);
+  if (connection_.changed_rows() != 1) connection_.fail_corrupt("the record of statistics is missing");
+}
+
+void SqliteStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
+  for (const Refusal& refusal : refusals) {
+    insert_refusal_.run(refusal.at, refusal.request_id, refusal.endpoint, refusal.code, refusal.message,
+                        refusal.details, refusal.license, refusal.client_id, refusal.actor);
+  }
+  change_refusals(static_cast<std::int64_t>(refusals.size()));
+}
+
+std::size_t SqliteStatisticsTx::drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) {
+  const std::int64_t spare = connection_.number("SELECT refusals FROM statistics WHERE one = 1") - keep;
+  Row last = 0;
+  {
+    Statement oldest(connection_, sql::kOldestRefusals);
+    auto rows = oldest.rows(most);
+    for (std::int64_t seen = 0; rows.next() && (seen < spare || rows.number(1) < before); ++seen) last = rows.number(0);
+  }
+  if (last == 0) return 0;
+  Statement(connection_, sql::kDeleteRefusalsUpTo).run(last);
+  const std::int64_t dropped = connection_.changed_rows();
+  change_refusals(-dropped);
+  return static_cast<std::size_t>(dropped);
+}
+
+std::size_t SqliteStatisticsTx::drop_refusals_of(Row license, std::int64_t keep, std::size_t most) {
+  std::vector<Row> spare;
+  {
+    Statement first(connection_, sql::kFirstSpareRefusal);
+    auto found = first.rows(license, keep);
+    if (!found.next()) return 0;
+    Statement select(connection_, sql::kSpareRefusals);
+    auto rows = select.rows(license, found.number(0), most);
+    while (rows.next()) spare.push_back(rows.number(0));
+  }
+  Statement remove(connection_, sql::kDeleteRefusal);
+  for (const Row row : spare) remove.run(row);
+  change_refusals(-static_cast<std::int64_t>(spare.size()));
+  return spare.size();
+}
+
+std::size_t SqliteStatisticsTx::drop_days(std::string_view first_kept, std::string_view drop_days,
+                                          std::string_view drop_rows, Day before, std::size_t most) {
+  DayCountKey kept;
+  bool all = true;
+  {
+    Statement select(connection_, first_kept);
+    auto rows = select.rows(before, most);
+    if (rows.next()) {
+      all = false;
+      kept = {rows.number(0), rows.number(1), rows.number(2), std::string(rows.text(3))};
+    }
+  }
+  if (all) {
+    Statement(connection_, drop_days).run(before);
+  } else {
+    Statement(connection_, drop_rows).run(kept.day, kept.product, kept.license, kept.name);
+  }
+  return static_cast<std::size_t>(connection_.changed_rows());
+}
+
+std::size_t SqliteStatisticsTx::drop_usage_days(Day before, std::size_t most) {
+  return drop_days(sql::kFirstKeptUsageDay, sql::kDropUsageDays, sql::kDropUsageRows, before, most);
+}
+
+std::size_t SqliteStatisticsTx::drop_refusal_days(Day before, std::size_t most) {
+  return drop_days(sql::kFirstKeptRefusalDay, sql::kDropRefusalDays, sql::kDropRefusalRows, before, most);
+}
+
+std::size_t SqliteStatisticsTx::drop_seat_days(Day before, std::size_t most) {
+  std::vector<ClosedSeatDay> old;
+  {
+    Statement select(connection_, sql::kOldSeatDays);
+    auto rows = select.rows(before, most);
+    while (rows.next()) old.push_back({rows.number(0), rows.number(1), {.day = rows.number(2)}});
+  }
+  // Also when there is nothing to drop: no report goes back further, so that days don't depend on when others went.
+  Statement(connection_, sql::kSetSeatsFrom).run(before);
+  Statement remove(connection_, sql::kDeleteSeatDay);
+  for (const ClosedSeatDay& row : old) remove.run(row.product, row.license, row.day.day);
+  return old.size();
+}
+
+void SqliteStatisticsTx::store_series(const SeatState& state) {
+  const licensing::SeatSeries& series = state.series;
+  const auto levels = encode_levels(series.levels);
+  upsert_series_.run(state.product, state.license, state.sequence, series.held, series.since, series.changed,
+                     series.start, series.peak, series.seat_seconds, std::span<const std::uint8_t>(levels));
+}
+
+void SqliteStatisticsTx::store_seats(const SeatChanges& changes) {
+  for (const SeatState& state : changes.states) store_series(state);
+  if (!changes.days.empty()) {
+    Statement upsert(connection_, sql::kUpsertSeatDay);
+    for (const auto& [product, license, day] : changes.days) {
+      upsert.run(product, license, day.day, day.start, day.peak, day.p95, day.seat_seconds);
+    }
+  }
+  if (changes.pending) {
+    Statement(connection_, sql::kDeletePendingSeats).run();
+    Statement insert(connection_, sql::kInsertPendingSeats);
+    for (const PendingSeats& second : *changes.pending) {
+      insert.run(second.product, second.at, second.ended, second.net, second.top);
+    }
+  }
+  if (changes.license_sequence) Statement(connection_, sql::kSetLicenseSequence).run(*changes.license_sequence);
+  if (changes.product_sequence) Statement(connection_, sql::kSetProductSequence).run(*changes.product_sequence);
+}
+
+}  // namespace lictor::store
