@@ -1,5 +1,5 @@
 // What fuzzing has kept, and what it starts from, run as ordinary tests: tests/fuzz/corpus/TARGET holds the inputs that
-// together reach every line a long run has reached; an input that once broke something is among them for good.
+// together reach most of what a long run has reached; an input that once broke something is among them for good.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -41,7 +41,7 @@ TEST_P(Replay, KeptInputsHold) {
     ++files;
   }
   EXPECT_GE(files, 20U) << "of " << directory << "; ./dev fuzz " << GetParam().name << " fills it";
-  EXPECT_LE(files, 330U) << "of " << directory;
+  EXPECT_LE(files, 100U) << "of " << directory;
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Replay, testing::ValuesIn(targets().begin(), targets().end()),

@@ -14,6 +14,8 @@ std::span<const Target> targets() {
       Target{"documents", documents, document_seeds, document_dictionary},
       Target{"keys", keys, key_seeds, key_dictionary},
       Target{"fingerprints", fingerprints, fingerprint_seeds, json_dictionary},
+      Target{"members", members, member_seeds, member_dictionary},
+      Target{"addresses", addresses, address_seeds, address_dictionary},
       Target{"query", query, query_seeds, query_dictionary},
       Target{"encoding", encoding, encoding_seeds, json_dictionary},
       Target{"config", config, config_seeds, config_dictionary},
