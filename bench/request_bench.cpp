@@ -61,6 +61,7 @@ class Server {
         api_keys_(1, process_key_),
         writes_(*store_, catalog_, cache_, clock_, {}),
         reads_(*store_, {}),
+        statistics_(*store_, writes_, clock_, 1, {}, {}),
         app_{clock_,
              log_,
              metrics_,
@@ -69,13 +70,15 @@ class Server {
              cache_,
              writes_,
              reads_,
+             statistics_,
              totals_,
              crypto::Prf(store_->digest_key()),
              api::FingerprintReader(store_->digest_key()),
              clock_.now(),
              store_->describe(),
              [] { return http::ConnectionCounts{}; },
-             [] { return false; }},
+             [] { return false; },
+             [] { return std::uint64_t{0}; }},
         context_{http_options_,      limits_, hooks_,          {}, 0, mailbox_, http::DateLine(clock_.now()),
                  SteadyClock::now(), {},      protocol_errors_} {
     const auto reader = store_->open_reader();
@@ -122,6 +125,7 @@ class Server {
   auth::ApiKeys api_keys_;
   service::WritePath writes_;
   service::ReadPool reads_;
+  service::Statistics statistics_;
   api::ScrapedTotals totals_;
   api::App app_;
   const http::ServerOptions http_options_;

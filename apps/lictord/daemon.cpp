@@ -75,6 +75,14 @@ http::ServerLimits limits_of(const config::Options& options) {
   return limits;
 }
 
+service::StatisticsOptions statistics_of(const config::Options& options) {
+  using std::chrono::duration_cast;
+  using std::chrono::seconds;
+  const config::Options::Statistics& given = options.statistics;
+  return {duration_cast<seconds>(given.interval), duration_cast<seconds>(given.refusals_age), given.refusals_max,
+          duration_cast<seconds>(given.reports_age)};
+}
+
 // As a person in the current directory would type it.
 std::string shown(const fs::path& path) {
   std::error_code error;
@@ -113,6 +121,7 @@ struct Daemon::Parts {
   auth::ApiKeys api_keys;
   service::WritePath writes;
   service::ReadPool reads;
+  service::Statistics statistics;
   std::atomic<bool> stopping{false};
   api::ScrapedTotals totals;
   api::App app;
@@ -148,6 +157,11 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
                      [this](std::string_view what) {
                        log.error("database.read_failed", "Reading the database failed", {{"error", what}});
                      }}),
+      statistics(
+          *store, writes, clock, io_threads, statistics_of(options),
+          [this](std::string_view what) {
+            log.error("statistics.failed", "Statistics can't be written now; they are tried again", {{"error", what}});
+          }),
       app{clock,
           log,
           metrics,
@@ -156,13 +170,15 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
           cache,
           writes,
           reads,
+          statistics,
           totals,
           key_digest,
           api::FingerprintReader(store->digest_key()),
           clock.now(),
           store->describe(),
           [this] { return server.connections(); },
-          [this] { return stopping.load(); }},
+          [this] { return stopping.load(); },
+          [this] { return watch.clock_steps(); }},
       server(server_options(),
              {[this](http::Exchange& exchange) { api::dispatch(app, exchange); }, api::render_protocol_error,
               [this](const http::Request& request, unsigned io_thread) {
@@ -232,6 +248,8 @@ void Daemon::Parts::register_metrics() {
                 [this, count] { return count(totals.active_licenses.load()); });
   metrics.gauge("lictor_seats_held", "Seats held, over all licenses.",
                 [this, count] { return count(totals.seats_held.load()); });
+  metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
+                       [this, count] { return count(statistics.dropped_refusals()); });
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
   metrics.counter_from("lictor_connections_total", "Accepted connections.",
                        [this, count] { return count(server.connections().accepted); });
@@ -250,6 +268,8 @@ void Daemon::Parts::register_changeable_options() {
   live.on_change({"log_level"}, [this](const config::Options& now) { log.set_level(now.log.level); });
   live.on_change({"max_connections", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"},
                  [this](const config::Options& now) { server.set_limits(limits_of(now)); });
+  live.on_change({"refusals_age", "refusals_max", "reports_age", "statistics_interval"},
+                 [this](const config::Options& now) { statistics.set_options(statistics_of(now)); });
   live.require_takers();
 }
 
@@ -333,6 +353,7 @@ void Daemon::stop() {
   parts_->watch.stop();
   parts_->log.info("server.stopping", "Stopping");
   parts_->server.stop(std::chrono::duration_cast<std::chrono::milliseconds>(parts_->options.server.shutdown_grace));
+  parts_->statistics.stop();
   parts_->writes.stop();
   parts_->reads.stop();
   parts_->url_file.reset();

@@ -40,6 +40,10 @@ void handle_list_api_keys(Call& call);
 void handle_show_api_key(Call& call);
 void handle_change_api_key(Call& call);
 void handle_revoke_api_key(Call& call);
-void handle_list_events(Call& call);  // admin_events.cpp
+void handle_list_events(Call& call);    // admin_events.cpp
+void handle_list_refusals(Call& call);  // admin_refusals.cpp
+void handle_usage_report(Call& call);   // admin_reports.cpp
+void handle_seat_report(Call& call);
+void handle_refusal_report(Call& call);
 
 }  // namespace lictor::api

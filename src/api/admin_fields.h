@@ -202,4 +202,49 @@ inline constexpr Field kListEvents[] = {
     limit(1000, "100"),
     kCursorField};
 
+// ---- refusals, reports ----
+
+inline constexpr Field kOnlyLicense{"license_id", FieldType::text, "Only of this license", 30};
+inline constexpr Field kOnlyCode{"code", FieldType::text, "Only with this code", 64};
+inline constexpr Field kListRefusals[] = {{"request_id", FieldType::text, "Only of this request", 64},
+                                          kOnlyLicense,
+                                          {"client_id", FieldType::text, "Only of this client", kKeyText},
+                                          kOnlyCode,
+                                          limit(500, "50"),
+                                          kCursorField};
+
+inline constexpr Field kReportFrom{"from", FieldType::time, "From the day (UTC) of this time on", kMaxTime, 1,
+                                   {},     "30 days"};
+inline constexpr Field kReportTo{"to", FieldType::time, "Before this time; the day it is in is whole", kMaxTime, 1, {},
+                                 "now"};
+inline constexpr Field kReportBy{"by",
+                                 FieldType::choice,
+                                 "A row for each product, or for each license",
+                                 0,
+                                 0,
+                                 "product|license",
+                                 "product; license with license_id"};
+inline constexpr Field kReportFormat{"format",
+                                     FieldType::choice,
+                                     "csv: text/csv with a header line; where to go on is in X-Next-Cursor",
+                                     0,
+                                     0,
+                                     "json|csv",
+                                     "json"};
+inline constexpr Field kUsageReport[] = {product("Only of this product"),
+                                         kOnlyLicense,
+                                         {"metric", FieldType::text, "Only of this metric", 64},
+                                         kReportFrom,
+                                         kReportTo,
+                                         kReportBy,
+                                         kReportFormat,
+                                         limit(10'000, "1000"),
+                                         kCursorField};
+inline constexpr Field kSeatReport[] = {
+    product("Only of this product"), kOnlyLicense, kReportFrom, kReportTo, kReportBy, kReportFormat,
+    limit(10'000, "1000"),           kCursorField};
+inline constexpr Field kRefusalReport[] = {
+    product("Only of this product"), kOnlyLicense, kOnlyCode, kReportFrom, kReportTo, kReportBy, kReportFormat,
+    limit(10'000, "1000"),           kCursorField};
+
 }  // namespace lictor::api::fields

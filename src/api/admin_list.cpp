@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "api/signed_request.h"
 #include "base/encoding.h"
 
 namespace lictor::api {
@@ -15,6 +16,14 @@ bool take_number(std::string_view& text, std::int64_t& number) {
 }
 
 }  // namespace
+
+std::optional<RequestFault> read_license_id(const Arguments& arguments, std::optional<store::LicenseRef>& license) {
+  const auto text = arguments.text("license_id");
+  if (!text) return std::nullopt;
+  license = ref_of_id(*text);
+  if (license) return std::nullopt;
+  return RequestFault{licensing::Code::bad_request, "license_id", "must be lic_ and 26 characters"};
+}
 
 std::string format_position(const store::Position& position) {
   std::string text = std::to_string(position.number) + "." + std::to_string(position.row);

@@ -87,11 +87,7 @@ void handle_seats(Call& call) {
   SeatsQuery query;
   if (const auto fault = read_owner(call.app(), *arguments, query.filter)) return call.fail(*fault);
   if (const auto fault = read_position(*arguments, query.after)) return call.fail(*fault);
-  if (const auto id = arguments->text("license_id")) {
-    query.license = ref_of_id(*id);
-    if (!query.license)
-      return call.fail(RequestFault{Code::bad_request, "license_id", "must be lic_ and 26 characters"});
-  }
+  if (const auto fault = read_license_id(*arguments, query.license)) return call.fail(*fault);
   query.limit = static_cast<std::size_t>(arguments->integer("limit").value_or(100));
   query.clients = static_cast<std::size_t>(arguments->integer("clients").value_or(10));
   if (arguments->boolean("in_use").value_or(false))

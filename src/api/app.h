@@ -15,6 +15,7 @@
 #include "service/cache.h"
 #include "service/catalog.h"
 #include "service/read_pool.h"
+#include "service/statistics.h"
 #include "service/write_path.h"
 #include "store/store.h"
 
@@ -34,13 +35,15 @@ struct App {
   service::Cache& cache;
   service::WritePath& writes;
   service::ReadPool& reads;
+  service::Statistics& statistics;
   ScrapedTotals& totals;
   const crypto::Prf key_digest;  // of license keys, keyed with the database's secret
   const FingerprintReader fingerprints;
   const base::UnixSeconds started_at;
   const std::string database;  // for people
   std::function<http::ConnectionCounts()> connections;
-  std::function<bool()> stopping;  // true from the moment a stop was asked for: not ready
+  std::function<bool()> stopping;              // true from the moment a stop was asked for: not ready
+  std::function<std::uint64_t()> clock_steps;  // by which the system clock was set, since the start
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };

@@ -70,6 +70,29 @@ void Call::succeed(int status, std::string_view data, std::string_view message) 
   end_success(status, body, message);
 }
 
+// What a client was refused is kept for those who ask why.
+void Call::note_refusal(const Failure& failure) {
+  service::RefusalNote note;
+  note.at = app_.clock.now();
+  note.request_id = request_id();
+  note.endpoint = route().endpoint;
+  note.message = failure.message.empty() ? info_of(failure.code).message : std::string_view(failure.message);
+  note.details = failure.details;
+  note.client_id = concerned.client_id;
+  note.code = failure.code;
+  note.license = concerned.license;
+  note.product = concerned.product;
+  note.claimed = concerned.claimed;
+  if (caller != nullptr) {
+    note.api_key = caller->key;
+  } else if (const auto key = base::parse_id(base::kApiKeyPrefix, actor_)) {
+    note.api_key = *key;
+  } else {
+    note.by_license_key = actor_ == "license";
+  }
+  app_.statistics.note_refusal(io_thread(), note);
+}
+
 void Call::fail(const Failure& failure) {
   const CodeInfo& info = info_of(failure.code);
   const bool problem = wants_problem(request());
@@ -82,6 +105,7 @@ void Call::fail(const Failure& failure) {
   if (route().endpoint == "/activate") {
     app_.metrics.count_activation_failure(exchange_.io_thread(), static_cast<unsigned>(failure.code));
   }
+  if (route().keeps_refusals()) note_refusal(failure);
   finish(info.status, problem ? "application/problem+json" : kJson, headers, body);
 }
 
@@ -118,6 +142,9 @@ void LicenseCall::finish(std::unique_ptr<Job> self, End end) noexcept {
 
 void LicenseCall::run(http::Exchange& exchange) {
   Call call(app, exchange, ticket);
+  call.set_actor(actor);
+  call.concerned.claimed = ref;
+  call.concerned.client_id = client_id;
   if (failure) return call.fail(nothing_recorded(*failure));
   call.guard([this](Call& guarded) { reply(guarded, *this); });
 }

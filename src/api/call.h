@@ -42,6 +42,14 @@ struct CallTicket {
   RequestId request_id;
 };
 
+// Under what a refusal is kept, as far as it is known.
+struct Concerned {
+  base::Id license;        // zero: not known for sure; then `claimed` may tell
+  store::Row product = 0;  // of `license`
+  std::optional<store::LicenseRef> claimed;
+  std::string_view client_id;
+};
+
 class Call {
  public:
   Call(App& app, http::Exchange& exchange, const CallTicket& ticket)
@@ -57,7 +65,9 @@ class Call {
   const auth::Caller* caller = nullptr;
   // The part of the path that stands for {id}.
   std::string_view path_id;
+  Concerned concerned;
   std::string actor() const;
+  void set_actor(std::string_view actor) noexcept { actor_ = actor; }  // of a call that a job carried on
   // A further header of the answer; `value` must be printable ASCII.
   void set_header(std::string_view name, std::string_view value);
 
@@ -86,6 +96,7 @@ class Call {
   }
 
  private:
+  void note_refusal(const Failure& failure);
   const std::string& usual_headers() const;  // valid until the thread's next call
   void fail_internal(std::string_view what) noexcept;
   void finish(int status, std::string_view content_type, std::string_view extra_headers, std::string_view body);
@@ -94,6 +105,7 @@ class Call {
   http::Exchange& exchange_;
   const CallTicket ticket_;
   std::string more_headers_;
+  std::string_view actor_;  // of a call that a job carried on
   bool answered_ = false;
 };
 

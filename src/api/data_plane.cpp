@@ -19,6 +19,8 @@ std::string license_text(const Answer& answer) {
 }
 
 void refuse(Call& call, const Answer& answer, std::string_view client_id) {
+  call.concerned.license = answer.license_id;
+  if (answer.terms) call.concerned.product = answer.terms->product->stored.row;
   const Failure failure = describe(*answer.denial);
   call.app().log.warning("license.refused", "License refused",
                          {{"endpoint", call.route().endpoint},

@@ -36,16 +36,17 @@ void handle_metrics(Call& call) {
 
 void handle_status(Call& call) {
   ReadCall::submit(call, [](store::Reader& reader) -> ReadCall::Reply {
-    return [totals = reader.totals()](Call& again) {
+    return [totals = reader.totals(), refusals = reader.statistics().state().refusals](Call& again) {
       const App& app = again.app();
       const auto cache = app.cache.counts();
       const base::UnixSeconds now = app.clock.now();
       const std::string data = fmt::format(
           R"({{"version":"{}","uptime_seconds":{},"database":{},"server_time":{},"licenses":{},"active_licenses":{},)"
-          R"("seats_held":{},"events":{},"cached_licenses":{},"cached_activations":{},"write_queue":{},"connections":{}}})",
+          R"("seats_held":{},"events":{},"refusals":{},"cached_licenses":{},"cached_activations":{},"write_queue":{},)"
+          R"("connections":{},"clock_steps":{}}})",
           LICTOR_VERSION, now - app.started_at, base::json_string(app.database), now, totals.licenses,
-          totals.active_licenses, totals.seats_held, totals.events, cache.licenses, cache.activations,
-          app.writes.queue_length(), app.connections().open);
+          totals.active_licenses, totals.seats_held, totals.events, refusals, cache.licenses, cache.activations,
+          app.writes.queue_length(), app.connections().open, app.clock_steps());
       again.succeed(200, data, "Status");
     };
   });

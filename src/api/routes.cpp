@@ -180,6 +180,19 @@ constexpr Route kRoutes[] = {
      "*API key*"},
     {"GET", "/api/v1/admin/events", Scope::admin_read, handle_list_events, "/admin/events", false, fields::kListEvents,
      "The audit log.", "`events`: array of *event*, `next_cursor`, `head` {`sequence`, `hash`}"},
+    {"GET", "/api/v1/admin/refusals", Scope::admin_read, handle_list_refusals, "/admin/refusals", false,
+     fields::kListRefusals, "What clients were refused, newest first.",
+     "`refusals`: array of *refusal*, `next_cursor`"},
+    {"GET", "/api/v1/admin/reports/usage", Scope::admin_read, handle_usage_report, "/admin/reports/usage", false,
+     fields::kUsageReport, "Usage of each metric and day.",
+     "`rows`: array of `day`, `product`, `license_id`, `metric`, `quantity`; `next_cursor`"},
+    {"GET", "/api/v1/admin/reports/seats", Scope::admin_read, handle_seat_report, "/admin/reports/seats", false,
+     fields::kSeatReport,
+     "Seats held on each day: the most at once, the number that was not exceeded for 95 % of the day, the mean.",
+     "`rows`: array of `day`, `product`, `license_id`, `peak`, `p95`, `mean`, `seat_seconds`; `next_cursor`"},
+    {"GET", "/api/v1/admin/reports/refusals", Scope::admin_read, handle_refusal_report, "/admin/reports/refusals",
+     false, fields::kRefusalReport, "Refusals of each code and day; `product` is null where the license is not known.",
+     "`rows`: array of `day`, `product`, `license_id`, `code`, `count`; `next_cursor`"},
     {"GET",
      "/api/v1/admin/status",
      Scope::admin_read,
@@ -189,7 +202,7 @@ constexpr Route kRoutes[] = {
      {},
      "How the server is doing.",
      "`version`, `uptime_seconds`, `database`, `server_time`, `licenses`, `active_licenses`, `seats_held`, `events`, "
-     "`cached_licenses`, `cached_activations`, `write_queue`, `connections`"},
+     "`refusals` (kept), `cached_licenses`, `cached_activations`, `write_queue`, `connections`, `clock_steps`"},
     // What matches nothing; kept last, so that it has a number for the metrics.
     {"", "", Scope::none, nullptr, "other"},
 };

@@ -25,6 +25,12 @@ struct Route {
   std::string_view summary = {};
   std::string_view answer = {};    // the data of a success
   std::size_t max_body_bytes = 0;  // more than the server's bound, for callers with the scope; 0: the bound holds
+
+  // Whether those who are refused here are clients at work, so that somebody may ask why.
+  bool keeps_refusals() const noexcept {
+    return scope == auth::Scope::license_validate || scope == auth::Scope::license_activate ||
+           scope == auth::Scope::usage_write;
+  }
 };
 
 std::span<const Route> route_table();

@@ -26,14 +26,21 @@ std::optional<Subject> verify(Call& call, const JsonBody& body, const RequestBas
 // The license that the body names, if it names one; its memory is on its way while the rest of the body is looked at.
 std::optional<store::LicenseRef> find_ref(Call& call, const JsonBody& body);
 
+inline std::string_view client_of(std::string_view client_id) noexcept { return client_id; }
+inline std::string_view client_of(const std::optional<std::string_view>& client_id) noexcept {
+  return client_id.value_or(std::string_view());
+}
+
 template <class Request>
 std::optional<Subject> read_signed(Call& call, JsonBody& body, Request& request) {
   if (!read_json(call, body)) return std::nullopt;
   const auto ref = find_ref(call, body);
+  call.concerned.claimed = ref;
   if (const auto fault = read_request(body, call.app().fingerprints, request)) {
     call.fail(*fault);
     return std::nullopt;
   }
+  call.concerned.client_id = client_of(request.client_id);
   return verify(call, body, request, ref);
 }
 

@@ -30,10 +30,12 @@ void store_log_file(Options& options, const OptionValue& value) {
 using Server = Options::Server;
 using Database = Options::Database;
 using Cache = Options::Cache;
+using Statistics = Options::Statistics;
 using Log = base::LogOptions;
 
 constexpr std::int64_t kMinute = 60'000;  // milliseconds
 constexpr std::int64_t kHour = 60 * kMinute;
+constexpr std::int64_t kDay = 24 * kHour;
 
 constexpr std::array kOptions{
     Option{.name = "listen",
@@ -222,6 +224,50 @@ constexpr std::array kOptions{
            .store = store_number<&Options::cache, &Cache::activations>,
            .min = 1,
            .max = 50'000'000},
+    Option{.name = "refusals_age",
+           .flag = "--refusals-age",
+           .environment = "LICTOR_REFUSALS_AGE",
+           .toml_key = "statistics.refusals_age",
+           .default_text = "30d",
+           .help = "How long a refusal is kept with its reason.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::statistics, &Statistics::refusals_age>,
+           .min = kMinute,
+           .max = 3660 * kDay,
+           .changeable = true},
+    Option{.name = "refusals_max",
+           .flag = "--refusals-max",
+           .environment = "LICTOR_REFUSALS_MAX",
+           .toml_key = "statistics.refusals_max",
+           .default_text = "100000",
+           .help = "Most refusals kept; the oldest go first.",
+           .type = OptionType::integer,
+           .store = store_number<&Options::statistics, &Statistics::refusals_max>,
+           .min = 0,
+           .max = 100'000'000,
+           .changeable = true},
+    Option{.name = "reports_age",
+           .flag = "--reports-age",
+           .environment = "LICTOR_REPORTS_AGE",
+           .toml_key = "statistics.reports_age",
+           .default_text = "400d",
+           .help = "How long the figures of a day are kept: usage, seats, refusals.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::statistics, &Statistics::reports_age>,
+           .min = kDay,
+           .max = 36'600 * kDay,
+           .changeable = true},
+    Option{.name = "statistics_interval",
+           .flag = "--statistics-interval",
+           .environment = "LICTOR_STATISTICS_INTERVAL",
+           .toml_key = "statistics.interval",
+           .default_text = "60s",
+           .help = "Time between two additions of seats to the figures of the day; a report adds them too.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::statistics, &Statistics::interval>,
+           .min = 1000,
+           .max = kDay,
+           .changeable = true},
     Option{.name = "log_level",
            .flag = "--log-level",
            .environment = "LICTOR_LOG_LEVEL",
@@ -287,6 +333,7 @@ std::string spelled_bytes(std::int64_t bytes) {
 
 std::string spelled_duration(std::int64_t milliseconds) {
   if (milliseconds == 0) return "0s";
+  if (milliseconds % kDay == 0) return fmt::format("{}d", milliseconds / kDay);
   if (milliseconds % kHour == 0) return fmt::format("{}h", milliseconds / kHour);
   if (milliseconds % kMinute == 0) return fmt::format("{}m", milliseconds / kMinute);
   return fmt::format("{}ms", milliseconds);
@@ -317,7 +364,7 @@ std::string allowed_text(const Option& option) {
       return fmt::format("a size from {} to {}, such as 100000, 64KiB or 1MB", spelled_bytes(option.min),
                          spelled_bytes(option.max));
     case OptionType::duration:
-      return fmt::format("a duration from {} to {}, such as 10, 10s, 500ms or 2m", spelled_duration(option.min),
+      return fmt::format("a duration from {} to {}, such as 10, 10s, 500ms, 2m or 30d", spelled_duration(option.min),
                          spelled_duration(option.max));
     case OptionType::choice:
       return spelled_choices(option.choices);

@@ -27,7 +27,8 @@ constexpr std::array<Unit, 9> kByteUnits{{{"", 1},
                                           {"MiB", 1024 * 1024},
                                           {"GB", 1000 * 1000 * 1000},
                                           {"GiB", 1024 * 1024 * 1024}}};
-constexpr std::array<Unit, 5> kDurationUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::array<Unit, 6> kDurationUnits{
+    {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 constexpr std::array<Unit, 1> kNoUnit{{{"", 1}}};
 constexpr std::array<std::string_view, 4> kOn{"on", "true", "yes", "1"};
 constexpr std::array<std::string_view, 4> kOff{"off", "false", "no", "0"};

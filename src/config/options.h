@@ -47,9 +47,16 @@ struct Options {
     std::size_t licenses = 0;     // entries
     std::size_t activations = 0;  // entries
   };
+  struct Statistics {
+    std::chrono::milliseconds refusals_age{};
+    std::int64_t refusals_max = 0;
+    std::chrono::milliseconds reports_age{};
+    std::chrono::milliseconds interval{};
+  };
   Server server;
   Database database;
   Cache cache;
+  Statistics statistics;
   base::LogOptions log;
 };
 

@@ -105,9 +105,9 @@ std::vector<SeatDay> seat_days(std::span<const SeatDay> closed, SeatSeries serie
   advance(series, now, [&](const SeatDay& day) {
     if (known.empty() || known.back().day < day.day) known.push_back(day);
   });
-  const SeatDay today = series.changed ? open_day(series)
-                                       : quiet_day(day_of(series.since), series.held,
-                                                   series.since - start_of(day_of(series.since)));
+  const SeatDay today =
+      series.changed ? open_day(series)
+                     : quiet_day(day_of(series.since), series.held, series.since - start_of(day_of(series.since)));
   if (known.empty() || known.back().day < today.day) known.push_back(today);
   std::vector<SeatDay> days;
   Day day = first;

@@ -71,7 +71,9 @@ void RefusalBuffer::add(unsigned number, const RefusalNote& note) {
   const std::lock_guard lock(lane.mutex);
   // What anybody may claim is no license that others could be kept apart by.
   std::uint32_t& of_one = lane.details_of[kind == kLicense ? note.license : note.api_key];
-  if (of_one < kDetailedOfOne && lane.detailed.size() < kDetailedOfLane) {
+  if (note.code == licensing::Code::overloaded) {
+    // The server had no time: it is counted, and that is all the time it gets.
+  } else if (of_one < kDetailedOfOne && lane.detailed.size() < kDetailedOfLane) {
     ++of_one;
     lane.detailed.push_back({{note.at, std::string(note.request_id), std::string(note.endpoint),
                               std::string(licensing::wire_name(note.code)), std::string(note.message),

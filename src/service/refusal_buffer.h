@@ -1,7 +1,7 @@
 // Refusals between the I/O thread that gave one and the thread that writes them down: one lane for each I/O thread, a
 // short lock, no waiting. Every refusal is counted; what one license (or, without one, one caller) adds in detail
 // between two take() is bounded, and so is the whole, so that a noisy client neither fills the memory nor pushes what
-// others were told out. Thread-safe.
+// others were told out. OVERLOADED is only counted. Thread-safe.
 #pragma once
 
 #include <array>

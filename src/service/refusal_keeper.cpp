@@ -5,9 +5,9 @@
 namespace lictor::service {
 namespace {
 
-constexpr std::uint32_t kLookAfter = 100;        // refusals of a license between two looks at its share
-constexpr std::size_t kMostWatched = 100'000;    // licenses
-constexpr std::size_t kMostTrimmed = 4 * 100;    // refusals of a license in one transaction; more than come in
+constexpr std::uint32_t kLookAfter = 100;      // refusals of a license between two looks at its share
+constexpr std::size_t kMostWatched = 100'000;  // licenses
+constexpr std::size_t kMostTrimmed = 4 * 100;  // refusals of a license in one transaction; more than come in
 constexpr std::int64_t kSharesOfNobody = 4;
 
 }  // namespace

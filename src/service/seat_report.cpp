@@ -13,7 +13,11 @@ constexpr std::size_t kSubjectsAtOnce = 200;
 class Report {
  public:
   Report(store::StatisticsReader& reader, const SeatReportQuery& query, base::UnixSeconds now, std::size_t limit)
-      : reader_(reader), query_(query), now_(now), limit_(limit), first_(std::max(query.first, reader.state().seats_from)) {}
+      : reader_(reader),
+        query_(query),
+        now_(now),
+        limit_(limit),
+        first_(std::max(query.first, reader.state().seats_from)) {}
 
   SeatReportPage read() {
     for (const store::Row product : query_.products) {

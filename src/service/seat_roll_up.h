@@ -24,7 +24,7 @@ class SeatRollUp {
  public:
   static constexpr std::size_t kWindowEvents = 100'000;
   static constexpr std::size_t kWindowLicenses = 50'000;
-  static constexpr std::size_t kRowsAtOnce = 400;         // in one transaction
+  static constexpr std::size_t kRowsAtOnce = 400;        // in one transaction
   static constexpr base::UnixSeconds kLateSeconds = 10;  // by which a lease's end may be told late while we lag
 
   SeatRollUp(store::StatisticsReader& reader, WriteFunction write) : reader_(reader), write_(std::move(write)) {}

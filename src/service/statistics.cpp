@@ -13,8 +13,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr auto kBeat = 1s;
 constexpr auto kDropInterval = 60s;
-constexpr auto kDropTime = 200ms;     // of one beat
-constexpr auto kQueueWait = 10ms;     // when the write path takes nothing now
+constexpr auto kDropTime = 200ms;  // of one beat
+constexpr auto kQueueWait = 10ms;  // when the write path takes nothing now
 constexpr int kQueueTries = 100;
 constexpr auto kLastRollUpTime = 2s;  // at the end; what is left is rolled up after the next start
 constexpr std::size_t kDroppedAtOnce = 300;

@@ -75,7 +75,7 @@ StatisticsState SqliteStatisticsReader::state() {
 
 RefusalPage SqliteStatisticsReader::refusals(const RefusalFilter& filter, Row before, std::size_t limit) {
   const bool by_request = !filter.request_id.empty();
-  Statement statement(connection_, by_request             ? sql::kRefusalsPageOfRequest
+  Statement statement(connection_, by_request            ? sql::kRefusalsPageOfRequest
                                    : filter.license != 0 ? sql::kRefusalsPageOfLicense
                                                          : sql::kRefusalsPage);
   const Row end = before == 0 ? kLastRow : before;
@@ -184,7 +184,8 @@ std::optional<SeatState> SqliteStatisticsReader::seats_of(const Id& license) {
 SeatState SqliteStatisticsReader::seats_of(Row product, Row license) {
   Statement statement(connection_, sql::kSeries);
   auto rows = statement.rows(product, license);
-  return rows.next() ? read_state(rows) : SeatState{.product = product, .license = license, .sequence = 0, .series = {}};
+  return rows.next() ? read_state(rows)
+                     : SeatState{.product = product, .license = license, .sequence = 0, .series = {}};
 }
 
 std::vector<LicenseSeats> SqliteStatisticsReader::seats_of_licenses(Row product, Row after, std::size_t limit) {

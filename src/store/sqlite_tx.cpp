@@ -14,7 +14,7 @@ namespace lictor::store {
 namespace {
 
 constexpr UnixSeconds kUsageKeySeconds = 24 * 3600;
-constexpr std::size_t kAllIndexed = 7;  // see sql::kUpdateLicense
+constexpr std::size_t kAllIndexed = 7;             // see sql::kUpdateLicense
 constexpr std::size_t kForgottenKeysPerUsage = 8;  // more than come in, so that the table can't grow for ever
 
 // SQLite writes the index entries of each column that a statement names, whether its value changes or not.

@@ -61,9 +61,9 @@ struct DayCountKey {  // the order of reports
 };
 struct DayCountQuery {
   Day first = 0, last = 0;
-  Row product = 0;                   // 0: all
-  Row license = 0;                   // with its product; 0: all, or whole products
-  bool by_license = false;           // false: whole products
+  Row product = 0;                        // 0: all
+  Row license = 0;                        // with its product; 0: all, or whole products
+  bool by_license = false;                // false: whole products
   std::string name = {};                  // empty: all
   std::optional<DayCountKey> after = {};  // nothing: from the beginning
 };
@@ -102,8 +102,8 @@ struct PendingSeats {
 struct SeatChanges {
   std::vector<SeatState> states;
   std::vector<ClosedSeatDay> days;
-  std::optional<std::vector<PendingSeats>> pending;                   // in place of all there are
-  std::optional<std::int64_t> license_sequence, product_sequence;    // see StatisticsState
+  std::optional<std::vector<PendingSeats>> pending;                // in place of all there are
+  std::optional<std::int64_t> license_sequence, product_sequence;  // see StatisticsState
 };
 
 struct StatisticsState {

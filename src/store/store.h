@@ -234,7 +234,8 @@ class Tx {
   // First of all: locks the licenses in a fixed order, whatever the order of `refs` (the same one may be named twice).
   virtual std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) = 0;
   // Takes ended leases of these licenses out: seats become free and seats_held / next_lease_end are corrected in the
-  // rows of the database (the latter also where nothing had ended, so that it is no lower bound any more but true); lock()'s result must be corrected by the caller from what this returns.
+  // rows of the database (the latter also where nothing had ended, so that it is no lower bound any more but true);
+  // lock()'s result must be corrected by the caller from what this returns.
   virtual std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) = 0;
   // The earliest end of a lease that is still held, kNever when there is none.
   virtual UnixSeconds next_lease_end(Row license) = 0;

@@ -97,6 +97,7 @@ ApiTest::ApiTest(std::size_t queue_max)
       api_keys_(1, crypto::Prf::Key{3}),
       writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}}),
       reads_(store_, {2, queue_max, {}}),
+      statistics_(store_, writes_, clock_, 1, {}, [](std::string_view what) { ADD_FAILURE() << what; }),
       app_{clock_,
            log_,
            metrics_,
@@ -105,13 +106,15 @@ ApiTest::ApiTest(std::size_t queue_max)
            cache_,
            writes_,
            reads_,
+           statistics_,
            totals_,
            crypto::Prf(store_.digest_key()),
            api::FingerprintReader(store_.digest_key()),
            kNow,
            store_.describe(),
            [] { return http::ConnectionCounts{}; },
-           [this] { return stopping_; }},
+           [this] { return stopping_; },
+           [] { return std::uint64_t{0}; }},
       server_([this](http::Exchange& exchange) { api::dispatch(app_, exchange); }) {
   auth::NewApiKey made = auth::make_api_key();
   admin_key_ = made.text.reveal();
@@ -127,6 +130,7 @@ ApiTest::ApiTest(std::size_t queue_max)
 }
 
 ApiTest::~ApiTest() {
+  statistics_.stop();
   writes_.stop();
   reads_.stop();
 }

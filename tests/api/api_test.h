@@ -91,6 +91,7 @@ class ApiTest : public testing::Test {
   auth::ApiKeys api_keys_;
   service::WritePath writes_;
   service::ReadPool reads_;
+  service::Statistics statistics_;
   api::ScrapedTotals totals_;
   bool stopping_ = false;
   api::App app_;

@@ -62,8 +62,8 @@ TEST_P(StatisticsConformance, refusals_by_license_request_client_and_code) {
   }
   write([&](auto& tx) { tx.add_refusals(refusals); });
   for (const std::size_t limit : {1U, 2U, 100U}) {
-    EXPECT_THAT(refused({}, limit), ElementsAre("req_8", "req_7", "req_6", "req_5", "req_4", "req_3", "req_2", "req_1",
-                                                "req_0"));
+    EXPECT_THAT(refused({}, limit),
+                ElementsAre("req_8", "req_7", "req_6", "req_5", "req_4", "req_3", "req_2", "req_1", "req_0"));
     EXPECT_THAT(refused({.license = row_of(1).row}, limit), ElementsAre("req_8", "req_6", "req_4", "req_2", "req_0"));
     EXPECT_THAT(refused({.code = "CLIENT_BLOCKED", .license = row_of(1).row}, limit), ElementsAre("req_2", "req_0"));
     EXPECT_THAT(refused({.client_id = "client-1"}, limit), ElementsAre("req_7", "req_4", "req_1"));
@@ -129,9 +129,8 @@ TEST_P(StatisticsConformance, usage_is_counted_by_day_license_and_product) {
   DayCountQuery by_license = all;
   by_license.by_license = true;
   for (const std::size_t limit : {1U, 2U, 100U}) {
-    EXPECT_THAT(usage(all, limit),
-                ElementsAre(DayCount{kDay, p, 0, "bytes", 200}, DayCount{kDay, p, 0, "calls", 24},
-                            DayCount{kDay + 1, p, 0, "calls", 2}));
+    EXPECT_THAT(usage(all, limit), ElementsAre(DayCount{kDay, p, 0, "bytes", 200}, DayCount{kDay, p, 0, "calls", 24},
+                                               DayCount{kDay + 1, p, 0, "calls", 2}));
     EXPECT_THAT(usage(by_license, limit),
                 ElementsAre(DayCount{kDay, p, one, "bytes", 200}, DayCount{kDay, p, one, "calls", 10},
                             DayCount{kDay, p, two, "calls", 14}, DayCount{kDay + 1, p, one, "calls", 2}));
@@ -250,7 +249,8 @@ TEST_P(StatisticsConformance, series_of_seats_keep_every_member) {
   ASSERT_THAT(page, SizeIs(1)) << "the product itself is no license";
   EXPECT_EQ(page[0].license_id, id_of('l', 2));
   EXPECT_THAT(statistics().seats_of_licenses(p, state.license, 10), IsEmpty());
-  EXPECT_THAT(statistics().closed_days(p, state.license, kDay, 10), ElementsAre(changes.days[0].day, changes.days[1].day));
+  EXPECT_THAT(statistics().closed_days(p, state.license, kDay, 10),
+              ElementsAre(changes.days[0].day, changes.days[1].day));
   EXPECT_THAT(statistics().closed_days(p, state.license, kDay + 1, 10), SizeIs(1));
   EXPECT_THAT(statistics().closed_days(p, state.license, kDay, 1), SizeIs(1));
 
@@ -265,7 +265,9 @@ TEST_P(StatisticsConformance, series_of_seats_keep_every_member) {
   EXPECT_THAT(statistics().pending_seats(), SizeIs(2)) << "left alone";
   EXPECT_THAT(statistics().seats_of(p, state.license).series.levels, IsEmpty());
   EXPECT_EQ(statistics().state().seats_from, kDay + 1);
-  write([&](auto& tx) { tx.store_seats({.states = {}, .days = {}, .pending = {{}}, .license_sequence = {}, .product_sequence = {}}); });
+  write([&](auto& tx) {
+    tx.store_seats({.states = {}, .days = {}, .pending = {{}}, .license_sequence = {}, .product_sequence = {}});
+  });
   EXPECT_THAT(statistics().pending_seats(), IsEmpty());
 }
 
@@ -327,8 +329,14 @@ TEST(SeatLevelsCodec, round_trip_and_nothing_else) {
       {}, {{1, 1}}, {{127, 127}, {128, 128}, {256, 86'400}}, {{licensing::kUnlimited, licensing::kUnlimited}}};
   for (const auto& levels : all) EXPECT_EQ(store::decode_levels(store::encode_levels(levels)), levels);
   using Bytes = std::vector<std::uint8_t>;
-  const std::vector<Bytes> bad{{1},          {0, 1},       {1, 0},           {0x80},
-                               {0x81, 0, 1}, {1, 0x80, 0}, {1, 1, 0x80, 0x80}, {0xff, 0xff, 0xff, 0xff, 0x1f, 1},
+  const std::vector<Bytes> bad{{1},
+                               {0, 1},
+                               {1, 0},
+                               {0x80},
+                               {0x81, 0, 1},
+                               {1, 0x80, 0},
+                               {1, 1, 0x80, 0x80},
+                               {0xff, 0xff, 0xff, 0xff, 0x1f, 1},
                                {0xff, 0xff, 0xff, 0xff, 0x0f, 1, 1, 1}};
   for (const Bytes& bytes : bad) EXPECT_FALSE(store::decode_levels(bytes)) << testing::PrintToString(bytes);
 }

@@ -96,7 +96,9 @@ TEST(SeatSeries, FiguresAreThoseOfABruteForce) {
     std::uint32_t held = 0;
     const int count = 1 + static_cast<int>(random() % 60);
     for (int i = 0; i < count; ++i) {
-      held = random() % 3 == 0 && held > 0 ? held - 1 : std::min<std::uint32_t>(held + static_cast<std::uint32_t>(random() % 3), 120);
+      held = random() % 3 == 0 && held > 0
+                 ? held - 1
+                 : std::min<std::uint32_t>(held + static_cast<std::uint32_t>(random() % 3), 120);
       steps.push_back({at, held});
       at += static_cast<int>(random() % (round % 2 == 0 ? 30'000 : 900));
     }

@@ -244,10 +244,10 @@ TEST_F(StatisticsTest, ARefusalIsThereWhenItIsAskedFor) {
   }
   EXPECT_EQ(std::ranges::count(known, true), 3);
   const auto product = std::to_string(product_.row);
-  EXPECT_EQ(counted(reader_->statistics(), false),
-            (std::map<std::string, std::int64_t>{{"0/0/SIGNATURE_INVALID", 1},
-                                                 {product + "/0/LICENSE_EXPIRED", 1},
-                                                 {product + "/0/SIGNATURE_INVALID", 2}}));
+  EXPECT_EQ(
+      counted(reader_->statistics(), false),
+      (std::map<std::string, std::int64_t>{
+          {"0/0/SIGNATURE_INVALID", 1}, {product + "/0/LICENSE_EXPIRED", 1}, {product + "/0/SIGNATURE_INVALID", 2}}));
   EXPECT_EQ(counted(reader_->statistics(), true),
             (std::map<std::string, std::int64_t>{{product + "/" + row + "/LICENSE_EXPIRED", 1},
                                                  {product + "/" + row + "/SIGNATURE_INVALID", 2}}));

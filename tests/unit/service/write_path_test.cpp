@@ -170,9 +170,9 @@ TEST_F(WritePathTest, AdminJobs) {
   EXPECT_EQ(events("test.").size(), 1U);
 
   told = false;
-  auto thrown =
-      submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) -> bool { throw std::runtime_error("no"); },
-                   [&] { told = true; });
+  auto thrown = submit_admin(
+      [](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) -> bool { throw std::runtime_error("no"); },
+      [&] { told = true; });
   EXPECT_EQ(thrown.get().first, Job::End::unavailable);
   EXPECT_FALSE(told);
 
