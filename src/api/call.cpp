@@ -109,9 +109,7 @@ void Call::fail(const Failure& failure) {
   finish(info.status, problem ? "application/problem+json" : kJson, headers, body);
 }
 
-void Call::fail(const RequestFault& fault) {
-  fail(failure_of(fault));
-}
+void Call::fail(const RequestFault& fault) { fail(failure_of(fault)); }
 
 void Call::fail_internal(std::string_view what) noexcept {
   app_.log.error("request.failed", "Request failed",

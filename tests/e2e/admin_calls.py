@@ -81,12 +81,13 @@ class Items:
 
 @dataclass
 class Cursor:
-    def wrong(self):
-        return ()
+    """`others`: positions of other lists, which are none of this one."""
+
+    others: tuple = ("1.1.6", "1.1.61.61")
 
     def wrong_text(self):
-        yield from ("x", "1", "1.", ".1", "1.0", "1.-1", "1.1.", "1.1.zz", "1.1.6", "1.1x", "%00", "9" * 25 + ".1", "1." + "9" * 25,
-                    "1.1.61.61", "1 .1", "a" * 801)
+        yield from ("x", "1", "1.", ".1", "1.0", "1.-1", "1.1.", "1.1.zz", "1.1x", "%00", "9" * 25 + ".1", "1." + "9" * 25, "1%20.1",
+                    "a" * 801, *self.others)
 
 
 TIME = Whole(0, LAST_SECOND)
@@ -98,7 +99,7 @@ AUTH = Choice("api_key|license")
 # Terms that are no terms, and the member at fault (None: any).
 WRONG_TERMS = [
     ({"type": "eternal"}, "type"), ({"type": 7}, "type"), ({"type": None}, "type"),
-    ({"duration": 0}, "duration"), ({"duration": -1}, "duration"), ({"duration": "1y"}, "duration"),
+    ({"duration": -1}, "duration"), ({"duration": "1y"}, "duration"),
     ({"duration": 2**63}, "duration"), ({"duration": 1.5}, "duration"), ({"duration": 10**12}, "duration"),
     ({"starts": "never"}, "starts"), ({"starts": True}, "starts"),
     ({"grace": -1}, "grace"), ({"grace": "1d"}, "grace"), ({"grace": 10**12}, "grace"), ({"grace": None}, "grace"),
@@ -160,6 +161,10 @@ IMPORT_ROW = Call(
     }, {"product": "demo", "policy": "perpetual"}, ("product", "policy"), ("expires_at",))
 
 LISTED = {"limit": Whole(1, 1000), "cursor": Cursor()}
+REPORTED = {
+    "product": NAME, "license_id": Text(30), "from": EXPIRY, "to": EXPIRY, "by": Choice("product|license"),
+    "format": Choice("json|csv"), "limit": Whole(1, 10000), "cursor": Cursor(others=("1.1", "1.1.1.1")),
+}
 CALLS = [
     Call("POST", "/products", {"name": NAME, "client_auth": AUTH, "require_signature": Truth(), "releases": RELEASES},
          {"name": "new"}, ("name",)),
@@ -200,7 +205,7 @@ CALLS = [
     Call("POST", "/licenses/{license}/transfer", {
         "holder": TEXT, "keep_clients": Truth(), "new_key": Truth(), "reason": REASON,
     }, {"holder": "another"}, ("holder",)),
-    Call("GET", "/licenses/{license}/clients", {"held": Truth(), **LISTED}),
+    Call("GET", "/licenses/{license}/clients", {"held": Truth(), **LISTED, "cursor": Text(800)}),
     Call("GET", "/clients/{client}"),
     *(Call("POST", f"/clients/{{client}}/{verb}", {"reason": REASON}, {"reason": "r"}) for verb in ("deactivate", "block", "unblock")),
     Call("DELETE", "/clients/{client}"),
@@ -222,5 +227,11 @@ CALLS = [
         "order": Choice("asc|desc"), "after": Whole(0, 2**63 - 1), "before": Whole(0, 2**63 - 1), "subject": Text(64),
         "actor": Text(64), "action": Text(64), "code": Text(64), "request_id": Text(64), "from": TIME, "to": TIME, **LISTED,
     }),
+    Call("GET", "/refusals", {
+        "request_id": Text(64), "license_id": Text(30), "client_id": TEXT, "code": Text(64), "limit": Whole(1, 500), "cursor": Cursor(),
+    }),
+    Call("GET", "/reports/usage", {"metric": Text(64), **REPORTED}),
+    Call("GET", "/reports/seats", REPORTED),
+    Call("GET", "/reports/refusals", {"code": Text(64), **REPORTED}),
     Call("GET", "/status"),
 ]

@@ -60,7 +60,8 @@ def broken_json(good):
         "number of 60 000 digits": b'{"client_id":' + b"9" * 60000 + b"}",
         "exponent beyond all": b'{"client_id":1e999999}',
     }
-    refused_by_name = {"5000 members"}  # as unknown or as too many: both are said
+    # The member is named as unknown, or what is wrong with it: both are said.
+    refused_by_name = {"5000 members", "number of 60 000 digits", "exponent beyond all"}
     for name, body in text.items():
         yield name, body, name in refused_by_name
 
@@ -89,7 +90,11 @@ class Target:
                     received += part
             except (BrokenPipeError, ConnectionResetError):
                 pass  # it closed before it had everything
-        return split_answers(received)
+        answers = split_answers(received)
+        for status, _, body in answers:
+            if status >= 400:
+                self.server.remember("errors", body)
+        return answers
 
     def post(self, path, body, accept="application/json"):
         body = self.fill(body)

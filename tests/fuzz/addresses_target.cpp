@@ -1,5 +1,6 @@
-// Networks of API keys: the first line is a list, the rest an address. A list that is taken allows exactly what a reading
-// of it bit by bit allows; each of its networks holds its own address, and written out in the usual form it is the same.
+// Networks of API keys: the first line is a list, the rest an address. A list that is taken allows exactly what a
+// reading of it bit by bit allows; each of its networks holds its own address, and written out in the usual form it is
+// the same.
 #include <arpa/inet.h>
 
 #include <algorithm>
@@ -117,18 +118,37 @@ void addresses(std::string_view input) {
 }
 
 Seeds address_seeds() {
-  return {"10.0.0.0/8\n10.1.2.3", "10.0.0.0/8 ::1\n::1", "::ffff:10.0.0.0/104\n10.9.9.9", "2001:db8::/32\n2001:db8:1::2",
-          "10.0.0.1/8\n10.0.0.1", "0.0.0.0/0\n1.2.3.4", "::/0\n1.2.3.4", "::/0\n::", "127.0.0.1\n127.0.0.1",
-          "127.0.0.1/32\n::ffff:127.0.0.1", "127.1\n127.0.0.1", "0x7f000001\n127.0.0.1", "10.0.0.0/33\n10.0.0.1",
-          "10.0.0.0/\n10.0.0.1", "10.0.0.0/08\n10.0.0.1", "fe80::1%eth0\nfe80::1", "[::1]\n::1", "10.0.0.1 \n10.0.0.1",
-          "\n10.0.0.1", " \n10.0.0.1", "localhost\n127.0.0.1", std::string("10.0.0.1\0x\n10.0.0.1", 19),
-          "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-          "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-          "\xc3\xa9\xc3\xa9\xc3\xa9x\xc3\xa9\n1.1.1.1"};
+  return {
+      "10.0.0.0/8\n10.1.2.3",
+      "10.0.0.0/8 ::1\n::1",
+      "::ffff:10.0.0.0/104\n10.9.9.9",
+      "2001:db8::/32\n2001:db8:1::2",
+      "10.0.0.1/8\n10.0.0.1",
+      "0.0.0.0/0\n1.2.3.4",
+      "::/0\n1.2.3.4",
+      "::/0\n::",
+      "127.0.0.1\n127.0.0.1",
+      "127.0.0.1/32\n::ffff:127.0.0.1",
+      "127.1\n127.0.0.1",
+      "0x7f000001\n127.0.0.1",
+      "10.0.0.0/33\n10.0.0.1",
+      "10.0.0.0/\n10.0.0.1",
+      "10.0.0.0/08\n10.0.0.1",
+      "fe80::1%eth0\nfe80::1",
+      "[::1]\n::1",
+      "10.0.0.1 \n10.0.0.1",
+      "\n10.0.0.1",
+      " \n10.0.0.1",
+      "localhost\n127.0.0.1",
+      std::string("10.0.0.1\0x\n10.0.0.1", 19),
+      "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+      "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+      "\xc3\xa9\xc3\xa9\xc3\xa9x\xc3\xa9\n1.1.1.1"};
 }
 
 Words address_dictionary() {
-  return {"10.0.0.0/8", "::1", "::ffff:", "/128", "/32", "/0", "2001:db8::", "::/0", "0.0.0.0", "255.255.255.255", " ", "\n"};
+  return {"10.0.0.0/8", "::1",     "::ffff:",         "/128", "/32", "/0", "2001:db8::",
+          "::/0",       "0.0.0.0", "255.255.255.255", " ",    "\n"};
 }
 
 }  // namespace lictor::fuzz

@@ -21,19 +21,20 @@ std::string show(const licensing::VersionRange& range) {
   std::string text = range.is_any() ? "any" : "";
   for (std::uint32_t major = 0; major < 8; ++major) {
     for (std::uint32_t minor = 0; minor < 8; ++minor)
-      text += range.covers({{major, minor, 0, 0}, true}) ? '1' : range.covers({{major, minor, 0, 0}, false}) ? '2' : '0';
+      text += range.covers({{major, minor, 0, 0}, true})    ? '1'
+              : range.covers({{major, minor, 0, 0}, false}) ? '2'
+                                                            : '0';
   }
   return text;
 }
 
 std::string show(const Terms& t) {
   std::string text;
-  for (const std::int64_t number :
-       {std::int64_t{static_cast<int>(t.type)}, std::int64_t{static_cast<int>(t.starts)}, t.grace,
-        std::int64_t{static_cast<int>(t.expiry_mode)}, std::int64_t{t.max_clients},
-        std::int64_t{static_cast<int>(t.overage.kind)}, std::int64_t{t.overage.percent},
-        std::int64_t{static_cast<int>(t.binding)}, t.lease, t.borrow_max, t.check_in, t.transfer_period,
-        std::int64_t{t.offline}})
+  for (const std::int64_t number : {std::int64_t{static_cast<int>(t.type)}, std::int64_t{static_cast<int>(t.starts)},
+                                    t.grace, std::int64_t{static_cast<int>(t.expiry_mode)}, std::int64_t{t.max_clients},
+                                    std::int64_t{static_cast<int>(t.overage.kind)}, std::int64_t{t.overage.percent},
+                                    std::int64_t{static_cast<int>(t.binding)}, t.lease, t.borrow_max, t.check_in,
+                                    t.transfer_period, std::int64_t{t.offline}})
     text += std::to_string(number) + ' ';
   text += show(t.duration) + ' ' + (t.max_transfers ? std::to_string(*t.max_transfers) : "-") + ' ' + show(t.versions);
   for (const auto& f : t.features) text += ' ' + f.name + '=' + show(f.limit) + '/' + std::to_string(f.expires_at);
@@ -58,7 +59,8 @@ void check_bounds(const Terms& terms) {
 }
 
 void check_problem(const base::Problem& problem) {
-  require((!problem.field.empty() || problem.unknown_field) && !problem.message.empty(), "a problem names the member and what is allowed");
+  require((!problem.field.empty() || problem.unknown_field) && !problem.message.empty(),
+          "a problem names the member and what is allowed");
 }
 
 void run_terms(const json::object& document) {
@@ -115,8 +117,8 @@ Seeds document_seeds() {
         R"({"version_range":">=2.0 <3.0","expiry_mode":"maintain","offline":true,"type":"trial"})",
         R"({"features":{"basic":null,"pro":{"limit":5,"expires_at":1900000000}},"binding":"strict"})",
         R"({"quotas":{"api_calls":{"amount":1000,"period":"day"},"x":{"amount":null}},"type":"metered"})",
-        R"({"max_clients":0})", R"({"status":"active"})", R"({"features":{"a b":null}})", R"({"overage":{"percent":1001}})",
-        R"({"max_clients":200000000,"overage":{"percent":1000}})", "{}"})
+        R"({"max_clients":0})", R"({"status":"active"})", R"({"features":{"a b":null}})",
+        R"({"overage":{"percent":1001}})", R"({"max_clients":200000000,"overage":{"percent":1000}})", "{}"})
     seeds.push_back('\0' + std::string(text));
   for (const std::string_view text :
        {R"({"client_auth":"license","require_signature":true})", R"({"releases":{"1.0":1600000000,"v2.1-rc1":0}})",
@@ -126,14 +128,57 @@ Seeds document_seeds() {
 }
 
 Words document_dictionary() {
-  return {"\"type\":", "\"duration\":", "\"starts\":", "\"grace\":", "\"expiry_mode\":", "\"max_clients\":", "\"overage\":",
-          "\"binding\":", "\"lease\":", "\"borrow_max\":", "\"check_in\":", "\"max_transfers\":", "\"transfer_period\":",
-          "\"version_range\":", "\"features\":", "\"quotas\":", "\"offline\":", "\"percent\":", "\"limit\":",
-          "\"expires_at\":", "\"amount\":", "\"period\":", "\"client_auth\":", "\"require_signature\":", "\"releases\":",
-          "\"perpetual\"", "\"subscription\"", "\"trial\"", "\"metered\"", "\"on_issue\"", "\"on_first_activation\"",
-          "\"restrict\"", "\"maintain\"", "\"allow\"", "\"none\"", "\"unlimited\"", "\"strict\"", "\"normal\"", "\"loose\"",
-          "\"total\"", "\"hour\"", "\"day\"", "\"month\"", "\"year\"", "\"license\"", "\"api_key\"", "null", ">=1.2 <3",
-          "9223372036854775807", "3162240000", "200000000"};
+  return {"\"type\":",
+          "\"duration\":",
+          "\"starts\":",
+          "\"grace\":",
+          "\"expiry_mode\":",
+          "\"max_clients\":",
+          "\"overage\":",
+          "\"binding\":",
+          "\"lease\":",
+          "\"borrow_max\":",
+          "\"check_in\":",
+          "\"max_transfers\":",
+          "\"transfer_period\":",
+          "\"version_range\":",
+          "\"features\":",
+          "\"quotas\":",
+          "\"offline\":",
+          "\"percent\":",
+          "\"limit\":",
+          "\"expires_at\":",
+          "\"amount\":",
+          "\"period\":",
+          "\"client_auth\":",
+          "\"require_signature\":",
+          "\"releases\":",
+          "\"perpetual\"",
+          "\"subscription\"",
+          "\"trial\"",
+          "\"metered\"",
+          "\"on_issue\"",
+          "\"on_first_activation\"",
+          "\"restrict\"",
+          "\"maintain\"",
+          "\"allow\"",
+          "\"none\"",
+          "\"unlimited\"",
+          "\"strict\"",
+          "\"normal\"",
+          "\"loose\"",
+          "\"total\"",
+          "\"hour\"",
+          "\"day\"",
+          "\"month\"",
+          "\"year\"",
+          "\"license\"",
+          "\"api_key\"",
+          "null",
+          ">=1.2 <3",
+          "9223372036854775807",
+          "3162240000",
+          "200000000"};
 }
 
 }  // namespace lictor::fuzz

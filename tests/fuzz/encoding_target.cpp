@@ -14,7 +14,8 @@ std::span<const std::uint8_t> as_bytes(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::ranges::transform(result, result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(result, result.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return result;
 }
 
@@ -24,8 +25,7 @@ std::string base64(std::span<const std::uint8_t> bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const auto at = [&](std::size_t k) { return k < bytes.size() ? std::uint32_t{bytes[k]} : 0U; };
     const std::uint32_t word = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
-    for (unsigned k = 0; k < 4; ++k)
-      text += i + k <= bytes.size() ? kDigits[word >> (18 - 6 * k) & 63] : '=';
+    for (unsigned k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kDigits[word >> (18 - 6 * k) & 63] : '=';
   }
   return text;
 }
@@ -58,7 +58,8 @@ void json_text(std::string_view text) {
   if (!valid) return require(base::has_control_characters(text), "what is no UTF-8 is not to be shown");
   const auto& string = value.get_string();
   require_equal(std::string_view(string.data(), string.size()), text, "back from JSON");
-  const bool control = std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+  const bool control =
+      std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
   require(!control || base::has_control_characters(text), "a control character is known");
   const bool ascii = std::ranges::all_of(text, [](char c) { return c >= ' ' && c < '\x7f'; });
   require(!ascii || !base::has_control_characters(text), "plain text is plain");
@@ -75,9 +76,10 @@ void encoding(std::string_view input) {
 Seeds encoding_seeds() {
   Seeds seeds;
   for (const std::string& text :
-       {std::string("00ffAB"), std::string("0g"), std::string("QUJD"), std::string("QQ=="), std::string("QR=="), std::string("QUI"),
-        std::string("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), std::string("\xc0\x80"), std::string("\xed\xa0\x80"),
-        std::string("a\n\"\\\t\x01"), std::string("\xe2\x80\xae"), std::string("\xf4\x90\x80\x80"), std::string(200, 'a')}) {
+       {std::string("00ffAB"), std::string("0g"), std::string("QUJD"), std::string("QQ=="), std::string("QR=="),
+        std::string("QUI"), std::string("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), std::string("\xc0\x80"),
+        std::string("\xed\xa0\x80"), std::string("a\n\"\\\t\x01"), std::string("\xe2\x80\xae"),
+        std::string("\xf4\x90\x80\x80"), std::string(200, 'a')}) {
     for (char kind = 0; kind < 3; ++kind) seeds.push_back(kind + text);
   }
   return seeds;

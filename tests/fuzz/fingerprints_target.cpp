@@ -56,7 +56,8 @@ void compared(std::string_view text) {
   const bool bindable = !licensing::check_bindable(Binding::normal, a);
   require(!strict || !bindable || normal || a.kind == Fingerprint::Kind::absent, "normal accepts what strict accepts");
   for (const Binding binding : {Binding::strict, Binding::normal, Binding::loose}) {
-    if (!licensing::check_bindable(binding, a)) require(accepts(binding, a, a), "a machine that may be bound is itself");
+    if (!licensing::check_bindable(binding, a))
+      require(accepts(binding, a, a), "a machine that may be bound is itself");
     const auto difference = licensing::compare_fingerprints(binding, a, b);
     if (!difference) continue;
     const unsigned sum = difference->matched | difference->differed | difference->missing;
@@ -71,7 +72,8 @@ void placeholder(std::string_view text) {
   const bool is = licensing::is_placeholder(text);
   require(is == licensing::is_placeholder("  " + std::string(text) + " "), "spaces around make no difference");
   std::string other(text);
-  for (char& c : other) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  for (char& c : other)
+    c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   require(is == licensing::is_placeholder(other), "case makes no difference");
 }
 
@@ -105,13 +107,16 @@ void fingerprints(std::string_view input) {
 Seeds fingerprint_seeds() {
   Seeds seeds{std::string("\0\0\0", 3), std::string("\0\1\0", 3) + std::string(16, 'x'),
               std::string("\0\2\5", 3) + std::string(32, 'y'), std::string("\0\2\0", 3), std::string("\0\3\0", 3)};
-  for (const std::string_view text : {"\2\377\1\2\3\4\5\6\7\10\2\377\1\2\3\4\5\6\7\11", "\1\5\1\5", "\1\5\2\1\1", "\2\1\1\2\2\1"})
+  for (const std::string_view text :
+       {"\2\377\1\2\3\4\5\6\7\10\2\377\1\2\3\4\5\6\7\11", "\1\5\1\5", "\1\5\2\1\1", "\2\1\1\2\2\1"})
     seeds.push_back('\1' + std::string(text));
-  for (const std::string_view text : {"unknown", " N/A ", "00:00:00:00:00:00", "To be filled by O.E.M.", "ffff-ffff", "1111", "a1"})
+  for (const std::string_view text :
+       {"unknown", " N/A ", "00:00:00:00:00:00", "To be filled by O.E.M.", "ffff-ffff", "1111", "a1"})
     seeds.push_back('\2' + std::string(text));
   for (const std::string_view text :
        {R"({"hardware_fingerprint":"abc"})", R"({"hardware_fingerprint":{"tpm":"x","smbios":"y","mac":"unknown"}})",
-        R"({"hardware_fingerprint":{"shoe":"43"}})", R"({"hardware_fingerprint":{"instance":"i-1","cpu":"c","os":"o"}})",
+        R"({"hardware_fingerprint":{"shoe":"43"}})",
+        R"({"hardware_fingerprint":{"instance":"i-1","cpu":"c","os":"o"}})",
         R"({"hardware_fingerprint":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"})"})
     seeds.push_back('\3' + std::string(text));
   return seeds;

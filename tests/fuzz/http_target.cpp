@@ -1,6 +1,6 @@
-// The HTTP parser: the first byte says how the rest, a client's bytes, falls into pieces. However they fall, and whether
-// the quick reader of heads or Beast reads them, the outcome is the same; what was read obeys the rules that keep two
-// parsers from reading it differently; written out again it is read as the same.
+// The HTTP parser: the first byte says how the rest, a client's bytes, falls into pieces. However they fall, and
+// whether the quick reader of heads or Beast reads them, the outcome is the same; what was read obeys the rules that
+// keep two parsers from reading it differently; written out again it is read as the same.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -55,7 +55,8 @@ std::size_t count(const Request& request, std::string_view name) {
 void check_request(const RequestParser& parser, const http::ParserLimits& limits) {
   const Request& request = parser.request();
   require(is_token(request.method), "the method is a token");
-  require(request.target.starts_with('/') && request.target.size() <= limits.target_bytes, "an absolute path, not long");
+  require(request.target.starts_with('/') && request.target.size() <= limits.target_bytes,
+          "an absolute path, not long");
   require(std::ranges::all_of(request.target, http::is_target_char), "a target of visible ASCII without a fragment");
   const std::string joined = std::string(request.path) + (request.target.size() > request.path.size() ? "?" : "");
   require(request.target == joined + std::string(request.query), "path and query make the target");
@@ -63,13 +64,16 @@ void check_request(const RequestParser& parser, const http::ParserLimits& limits
   require(request.headers.size() <= limits.headers, "not too many headers");
   for (const Header& header : request.headers) {
     require(is_token(header.name), "a header's name is a token");
-    const auto is_unprintable = [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f'; };
+    const auto is_unprintable = [](char c) {
+      return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f';
+    };
     require(std::ranges::none_of(header.value, is_unprintable), "no control character in a value");
     const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
     require(header.value.empty() || (!is_space(header.value.front()) && !is_space(header.value.back())), "trimmed");
   }
-  require(count(request, "Host") <= 1 && count(request, "Content-Length") <= 1 && count(request, "Transfer-Encoding") <= 1,
-          "no header of framing twice");
+  require(
+      count(request, "Host") <= 1 && count(request, "Content-Length") <= 1 && count(request, "Transfer-Encoding") <= 1,
+      "no header of framing twice");
   require(count(request, "Content-Length") + count(request, "Transfer-Encoding") <= 1, "never both");
   require(!parser.is_http11() || count(request, "Host") == 1, "HTTP/1.1 has a Host");
   require(request.body.size() <= kBodyLimit, "the body keeps its limit");
@@ -130,7 +134,8 @@ class Feeder {
       failed_ = true;
       const auto& failure = parser_.failure();
       require(!failure.message.empty(), "a failure says what is wrong");
-      outcome_.text.append(std::to_string(http::status_of(failure.error)));  // the words may depend on what is there yet
+      outcome_.text.append(
+          std::to_string(http::status_of(failure.error)));  // the words may depend on what is there yet
     }
     if (progress != Progress::complete) return false;
     check_request(parser_, limits_);
@@ -192,11 +197,36 @@ Seeds http_seeds() {
 }
 
 Words http_dictionary() {
-  return {"GET /",        "POST /p",     " HTTP/1.1\r\n",      " HTTP/1.0\r\n",        "Host: h\r\n", "\r\n\r\n",
-          "\r\n",         "\n",          "Content-Length: ",    "Transfer-Encoding: ",  "chunked",     "Connection: ",
-          "keep-alive",   "close",       "Expect: 100-continue", "Upgrade: ",            "0\r\n\r\n",  "5\r\nhello\r\n",
-          "http://h/",    ";a=b",        ";a=\"b\"",           "Content-Length: 5\r\n", "\t",         "\r\n ",
-          "Proxy-Connection: ", "HEAD /", "%20",                "?a=b",                 "identity",    "#"};
+  return {"GET /",
+          "POST /p",
+          " HTTP/1.1\r\n",
+          " HTTP/1.0\r\n",
+          "Host: h\r\n",
+          "\r\n\r\n",
+          "\r\n",
+          "\n",
+          "Content-Length: ",
+          "Transfer-Encoding: ",
+          "chunked",
+          "Connection: ",
+          "keep-alive",
+          "close",
+          "Expect: 100-continue",
+          "Upgrade: ",
+          "0\r\n\r\n",
+          "5\r\nhello\r\n",
+          "http://h/",
+          ";a=b",
+          ";a=\"b\"",
+          "Content-Length: 5\r\n",
+          "\t",
+          "\r\n ",
+          "Proxy-Connection: ",
+          "HEAD /",
+          "%20",
+          "?a=b",
+          "identity",
+          "#"};
 }
 
 }  // namespace lictor::fuzz

@@ -1,6 +1,6 @@
-// JSON bodies, by the quick reader of the data plane and by the reader of administrative calls: what one takes the other
-// takes, with the same members, but for the bounds that only the quick one has; what was read is valid UTF-8, and written
-// out again it is read as the same.
+// JSON bodies, by the quick reader of the data plane and by the reader of administrative calls: what one takes the
+// other takes, with the same members, but for the bounds that only the quick one has; what was read is valid UTF-8, and
+// written out again it is read as the same.
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -33,7 +33,9 @@ std::string show(const JsonBody& body) {
   return text;
 }
 
-std::string show(const std::optional<base::Problem>& problem) { return problem ? problem->field + "|" + problem->message : ""; }
+std::string show(const std::optional<base::Problem>& problem) {
+  return problem ? problem->field + "|" + problem->message : "";
+}
 
 std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
 
@@ -62,7 +64,8 @@ void require_same(const JsonMember& member, const json::value& value, bool is_ch
 // Boost reads and writes numbers with a fraction to the last digit but one.
 bool has_fraction(const json::value& value) {
   if (value.is_array()) return std::ranges::any_of(value.get_array(), has_fraction);
-  if (value.is_object()) return std::ranges::any_of(value.get_object(), [](const auto& m) { return has_fraction(m.value()); });
+  if (value.is_object())
+    return std::ranges::any_of(value.get_object(), [](const auto& m) { return has_fraction(m.value()); });
   return value.is_double();
 }
 
@@ -77,7 +80,8 @@ void require_same(const JsonBody& body, const json::object& document) {
     require(value != nullptr, "a member that both have");
     require_same(member, *value, false);
     require(api::text_of(member.known).empty() || api::text_of(member.known) == member.name, "known by its own name");
-    require(body.find(member.known == api::JsonName::other ? member.name : api::text_of(member.known)) == &member, "found");
+    require(body.find(member.known == api::JsonName::other ? member.name : api::text_of(member.known)) == &member,
+            "found");
     std::size_t place = 0;
     for (const JsonMember& child : body.children(member)) {
       const json::value* inner = member.kind == JsonKind::array ? &value->get_array()[place++]
@@ -121,12 +125,28 @@ void json_body(std::string_view input) {
 Seeds json_seeds() {
   Seeds seeds;
   for (const std::string_view text :
-       {R"({"license_key":"A-B","client_id":"c"})", R"({"hardware_fingerprint":{"tpm":"x","disk":"y"},"features":["a","b"]})",
+       {R"({"license_key":"A-B","client_id":"c"})",
+        R"({"hardware_fingerprint":{"tpm":"x","disk":"y"},"features":["a","b"]})",
         R"({"timestamp":1700000000,"quantity":-9223372036854775808,"x":1.5e3,"y":null,"z":[true,false,[1,{"a":2}]]})",
-        R"({"a\u0062\ud83d\ude00":"\n\t\"\\\/"})", R"({"":1,"\"\"":2})", R"({"a":1,"a":2})", R"({"a":{"b":1,"b":2}})",
-        R"({"a":{"b":{"c":1,"c":2}}})", R"([1])", R"("x")", "{", "", " {} ", "{}x", R"({"a":18446744073709551615})",
-        R"({"a":1e999})", R"({"a":-0})", R"({"a":"\ud800"})", "{\"a\":\"\xc3\xa9\xf0\x9f\x98\x80\"}", "{\"a\":\"\xff\"}",
-        "\xef\xbb\xbf{}", R"({"a":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]})"})
+        R"({"a\u0062\ud83d\ude00":"\n\t\"\\\/"})",
+        R"({"":1,"\"\"":2})",
+        R"({"a":1,"a":2})",
+        R"({"a":{"b":1,"b":2}})",
+        R"({"a":{"b":{"c":1,"c":2}}})",
+        R"([1])",
+        R"("x")",
+        "{",
+        "",
+        " {} ",
+        "{}x",
+        R"({"a":18446744073709551615})",
+        R"({"a":1e999})",
+        R"({"a":-0})",
+        R"({"a":"\ud800"})",
+        "{\"a\":\"\xc3\xa9\xf0\x9f\x98\x80\"}",
+        "{\"a\":\"\xff\"}",
+        "\xef\xbb\xbf{}",
+        R"({"a":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]})"})
     seeds.emplace_back(text);
   std::string many = "{";
   for (int i = 0; i < 300; ++i) many += "\"m" + std::to_string(i) + "\":0,";
@@ -136,11 +156,39 @@ Seeds json_seeds() {
 }
 
 Words json_dictionary() {
-  return {"\"license_key\":", "\"license_id\":", "\"client_id\":", "\"hardware_fingerprint\":", "\"client_version\":",
-          "\"features\":", "\"nonce\":", "\"metric\":", "\"quantity\":", "\"idempotency_key\":", "\"signature\":",
-          "\"timestamp\":", "\"tpm\":", "\"smbios\":", "\"board\":", "\"disk\":", "\"os\":", "\"mac\":", "\"cpu\":",
-          "\"instance\":", "null", "true", "false", "\\u0000", "\\ud83d\\ude00", "\xe2\x80\xae", "\xef\xbb\xbf", "[]", "{}",
-          "\",\"", "9223372036854775807", "1e5", "\xed\xa0\x80"};
+  return {"\"license_key\":",
+          "\"license_id\":",
+          "\"client_id\":",
+          "\"hardware_fingerprint\":",
+          "\"client_version\":",
+          "\"features\":",
+          "\"nonce\":",
+          "\"metric\":",
+          "\"quantity\":",
+          "\"idempotency_key\":",
+          "\"signature\":",
+          "\"timestamp\":",
+          "\"tpm\":",
+          "\"smbios\":",
+          "\"board\":",
+          "\"disk\":",
+          "\"os\":",
+          "\"mac\":",
+          "\"cpu\":",
+          "\"instance\":",
+          "null",
+          "true",
+          "false",
+          "\\u0000",
+          "\\ud83d\\ude00",
+          "\xe2\x80\xae",
+          "\xef\xbb\xbf",
+          "[]",
+          "{}",
+          "\",\"",
+          "9223372036854775807",
+          "1e5",
+          "\xed\xa0\x80"};
 }
 
 }  // namespace lictor::fuzz

@@ -1,5 +1,6 @@
 // Keys and identifiers as people and programs give them: the first byte chooses. License keys have one normal form; a
-// generated key is known by its check, which a wrong symbol or a swap breaks. Nothing but an API key itself is that key.
+// generated key is known by its check, which a wrong symbol or a swap breaks. Nothing but an API key itself is that
+// key.
 #include <algorithm>
 #include <array>
 
@@ -19,7 +20,8 @@ constexpr base::UnixSeconds kNow = 1'800'000'000;
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::ranges::transform(result, result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(result, result.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return result;
 }
 
@@ -87,7 +89,8 @@ void api_key(std::string_view text) {
   const std::size_t at = in.byte() % known.text.size();
   std::string presented = known.text;
   presented.replace(at, std::min(in.rest().size(), presented.size() - at), in.rest());
-  for (const std::string& one : {std::string(text), presented, known.text + std::string(text), std::string(text) + known.text})
+  for (const std::string& one :
+       {std::string(text), presented, known.text + std::string(text), std::string(text) + known.text})
     require((known.keys.find(0, one, kNow) != nullptr) == (one == known.text), "only the key is the key");
 }
 
@@ -126,6 +129,8 @@ Seeds key_seeds() {
   return seeds;
 }
 
-Words key_dictionary() { return {"lk_live_", "lic_", "cli_", "key_", "-", "I", "L", "O", "U", "00000000", "7ZZZ", "8"}; }
+Words key_dictionary() {
+  return {"lk_live_", "lic_", "cli_", "key_", "-", "I", "L", "O", "U", "00000000", "7ZZZ", "8"};
+}
 
 }  // namespace lictor::fuzz

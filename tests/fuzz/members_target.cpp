@@ -1,5 +1,5 @@
-// Members of administrative calls, by the tables of all routes: the first byte chooses the route, the rest is its body or
-// (GET) its query. What is taken holds what the table says, by a second reading of it, and is taken again when it is
+// Members of administrative calls, by the tables of all routes: the first byte chooses the route, the rest is its body
+// or (GET) its query. What is taken holds what the table says, by a second reading of it, and is taken again when it is
 // written out; what is refused names the member and what is allowed. Rows of an import and cursors are read on.
 #include <algorithm>
 #include <boost/json.hpp>
@@ -193,7 +193,11 @@ Seeds member_seeds() {
     for (std::size_t value = 0; value < std::size(values); ++value) {
       std::string query, body;
       for (const Field& field : route.fields) {
-        query.append(query.empty() ? "" : "&").append(field.name).append(value == 0 ? "=a" : value == 1 ? "=1" : "=true");
+        query.append(query.empty() ? "" : "&")
+            .append(field.name)
+            .append(value == 0   ? "=a"
+                    : value == 1 ? "=1"
+                                 : "=true");
         body.append(body.empty() ? "{" : ",").append(base::json_string(field.name)).append(":").append(values[value]);
       }
       if (route.method != "GET") seeds.push_back(first + body + "}");

@@ -79,7 +79,8 @@ void query(std::string_view input) {
     require(query.get(name) == first->second, "the first value of a name");
     check_number(query, name, first->second);
   }
-  require(!query.get("not-there").has_value() || std::ranges::any_of(expected, [](const auto& p) { return p.first == "not-there"; }),
+  require(!query.get("not-there").has_value() ||
+              std::ranges::any_of(expected, [](const auto& p) { return p.first == "not-there"; }),
           "nothing that was not given");
   const auto unknown = query.unknown({});
   require(unknown.has_value() == !expected.empty(), "no parameter is known");
@@ -91,13 +92,35 @@ void query(std::string_view input) {
 }
 
 Seeds query_seeds() {
-  return {"a=1&b=2", "a=%20b%c3%a9&c=+d+", "a=%zz", "a=%", "a=%f", "a=%00", "a=%c3", "a&b&&c=", "=x", "a=1&a=2", "limit=100",
-          "limit=-1", "limit=99999999999999999999", "limit= 1", "limit=+1", "a==b=c", "%61=1", "a=%e2%80%ae", "&", "",
-          "a=\xff", "a=%F0%9F%98%80", "from=0&to=253402300799&by=license&format=csv", "a=%2525"};
+  return {"a=1&b=2",
+          "a=%20b%c3%a9&c=+d+",
+          "a=%zz",
+          "a=%",
+          "a=%f",
+          "a=%00",
+          "a=%c3",
+          "a&b&&c=",
+          "=x",
+          "a=1&a=2",
+          "limit=100",
+          "limit=-1",
+          "limit=99999999999999999999",
+          "limit= 1",
+          "limit=+1",
+          "a==b=c",
+          "%61=1",
+          "a=%e2%80%ae",
+          "&",
+          "",
+          "a=\xff",
+          "a=%F0%9F%98%80",
+          "from=0&to=253402300799&by=license&format=csv",
+          "a=%2525"};
 }
 
 Words query_dictionary() {
-  return {"limit=", "cursor=", "&", "=", "%20", "%00", "%c3%a9", "%", "+", "after=", "from=", "sort=", "-1", "not-there="};
+  return {"limit=", "cursor=", "&",      "=",     "%20",   "%00", "%c3%a9",
+          "%",      "+",       "after=", "from=", "sort=", "-1",  "not-there="};
 }
 
 }  // namespace lictor::fuzz

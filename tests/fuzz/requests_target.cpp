@@ -103,7 +103,8 @@ void check_bounds(const Request& request) {
   }
   if constexpr (requires { request.features; }) {
     require(request.features.size() <= 64, "not too many features");
-    for (const auto name : request.features) require(name.size() <= 64 && base::is_valid_utf8(name), "a feature's name");
+    for (const auto name : request.features)
+      require(name.size() <= 64 && base::is_valid_utf8(name), "a feature's name");
   }
   if constexpr (requires { request.metric; }) {
     require(service::is_item_name(request.metric), "a metric's name");
@@ -124,7 +125,8 @@ void run(std::string_view text) {
   Request request;
   if (const auto fault = read(body, request)) {
     require(!fault->message.empty() && !fault->field.empty(), "a fault names the member and the reason");
-    return require(fault->code == licensing::Code::bad_request || fault->code == licensing::Code::unknown_field, "its code");
+    return require(fault->code == licensing::Code::bad_request || fault->code == licensing::Code::unknown_field,
+                   "its code");
   }
   check_bounds(request);
   const std::string again = written_out(body, request);
@@ -134,7 +136,8 @@ void run(std::string_view text) {
   const auto fault = read(second_body, second);
   require(!fault, "and the same kind of request");
   require(written_out(second_body, second).size() == again.size(), "of the same size");
-  if constexpr (requires { request.fingerprint; }) require(request.fingerprint == second.fingerprint, "the same machine");
+  if constexpr (requires { request.fingerprint; })
+    require(request.fingerprint == second.fingerprint, "the same machine");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // A session from its first byte to its end: the input is a list of steps (what arrives, time that passes, answers that
-// were deferred). Whatever comes, the answers are well-formed HTTP, one for each request that reached the handler and at
-// most one for what is no request; after the last one nothing is read. The same bytes without the pauses give the same
-// answers.
+// were deferred). Whatever comes, the answers are well-formed HTTP, one for each request that reached the handler and
+// at most one for what is no request; after the last one nothing is read. The same bytes without the pauses give the
+// same answers.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -122,7 +122,8 @@ class Line {
   http::ServerHooks hooks_;
   std::shared_ptr<http::Mailbox> mailbox_ = std::make_shared<http::Mailbox>();
   std::atomic<std::uint64_t> errors_{0};
-  http::SessionContext context_{options_, hooks_, {}, 0, mailbox_, http::DateLine(0), Session::TimePoint{}, {}, errors_};
+  http::SessionContext context_{options_, hooks_, {}, 0, mailbox_, http::DateLine(0), Session::TimePoint{},
+                                {},       errors_};
   std::vector<http::Deferred> deferred_;
   std::string pending_;
   std::optional<Session> session_;

@@ -48,7 +48,11 @@ bool covers(std::string_view term, const Version& version) {
     if (!term.starts_with(op)) continue;
     const Version bound = *parse_version(term.substr(op.size()));
     const auto order = version <=> bound;
-    return op == ">=" ? order >= 0 : op == "<=" ? order <= 0 : op == ">" ? order > 0 : op == "<" ? order < 0 : order == 0;
+    return op == ">="   ? order >= 0
+           : op == "<=" ? order <= 0
+           : op == ">"  ? order > 0
+           : op == "<"  ? order < 0
+                        : order == 0;
   }
   return version == *parse_version(term);
 }
@@ -61,7 +65,8 @@ void check_range(std::string_view text, const Version& a, const Version& b) {
     bool expected = true;
     terms.clear();
     terms.seekg(0);
-    for (std::string term; std::getline(terms, term, ' ');) expected = expected && (term.empty() || covers(term, version));
+    for (std::string term; std::getline(terms, term, ' ');)
+      expected = expected && (term.empty() || covers(term, version));
     require(range->covers(version) == expected, "covers what each comparison covers");
   }
   const std::string whole(text);
@@ -90,10 +95,22 @@ void versions(std::string_view input) {
 }
 
 Seeds version_seeds() {
-  return {"1.2.3\n2.0\n>=1.0 <3.0", "v1\nV2.0.0.1\n*", "1.0-rc1\n1.0\n>=1.0", "1.0+build\n1\n=1.0", "4294967295\n4294967296\n<5",
-          "1.2.3.4.5\n\n", "01.002\n1.2\n<=1.2 >0.9", "1..2\n.1\n> 1", "1.0-\n1.0+\n>=", "a\n1.a\n>=a", "1\n2\n1 2", "\n\n   "};
+  return {"1.2.3\n2.0\n>=1.0 <3.0",
+          "v1\nV2.0.0.1\n*",
+          "1.0-rc1\n1.0\n>=1.0",
+          "1.0+build\n1\n=1.0",
+          "4294967295\n4294967296\n<5",
+          "1.2.3.4.5\n\n",
+          "01.002\n1.2\n<=1.2 >0.9",
+          "1..2\n.1\n> 1",
+          "1.0-\n1.0+\n>=",
+          "a\n1.a\n>=a",
+          "1\n2\n1 2",
+          "\n\n   "};
 }
 
-Words version_dictionary() { return {">=", "<=", ">", "<", "=", "*", "-rc1", "+b", "v", ".", "4294967295", "0", "\n", " "}; }
+Words version_dictionary() {
+  return {">=", "<=", ">", "<", "=", "*", "-rc1", "+b", "v", ".", "4294967295", "0", "\n", " "};
+}
 
 }  // namespace lictor::fuzz
