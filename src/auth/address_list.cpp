@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/encoding.h"
+
 namespace lictor::auth {
 namespace {
 
@@ -15,7 +17,8 @@ constexpr unsigned kMappedBits = 96;  // ::ffff:0:0/96, before the 32 bits of IP
 
 std::optional<AddressList::Address> AddressList::read_address(std::string_view text) noexcept {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+  // A NUL would end the text for inet_pton(), whatever stands behind it.
+  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   Address address{};
@@ -62,7 +65,7 @@ base::Result<AddressList> AddressList::parse(std::string_view text) {
     const auto network = read_network(one);
     if (!network) {
       return base::Problem{"addresses",
-                           "'" + std::string(one.substr(0, 64)) +
+                           "'" + std::string(base::clip_utf8(one, 64)) +
                                "' is no IPv4 or IPv6 address or network such as 10.0.0.0/8 or 2001:db8::/32"};
     }
     list.networks_.push_back(*network);
