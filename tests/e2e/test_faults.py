@@ -363,8 +363,8 @@ def test_steps_of_the_clock_are_named_and_give_no_seat_too_many(stepping):
             answer = activate(server, floating, f"f-{number}", api_key)
             assert answer.status_code in (200, 409), answer.text
             if answer.status_code == 200:
-                # At least a lease from now; what was promised for longer, by a clock that was ahead, is kept.
-                assert answer.json()["data"]["client"]["lease_expires_at"] >= now + HOUR
+                # At least half a lease from now; what was promised for longer, by a clock that was ahead, is kept.
+                assert answer.json()["data"]["client"]["lease_expires_at"] >= now + HOUR // 2
             held = held_now(server, floating, now)
             most = max(most, len(held))
             assert len(held) <= 3, (step, held)
