@@ -3,6 +3,7 @@
 // written out; what is refused names the member and what is allowed. Rows of an import and cursors are read on.
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -215,16 +216,14 @@ Seeds member_seeds() {
 }
 
 Words member_dictionary() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
+  static const std::set<std::string> kNames = [] {
+    std::set<std::string> names;
     for (const api::Route* route : routes()) {
       for (const Field& field : route->fields) {
-        names.push_back("\"" + std::string(field.name) + "\":");
-        if (route->method == "GET") names.push_back(std::string(field.name) + "=");
+        names.insert("\"" + std::string(field.name) + "\":");
+        if (route->method == "GET") names.insert(std::string(field.name) + "=");
       }
     }
-    std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
     return names;
   }();
   Words words(kNames.begin(), kNames.end());

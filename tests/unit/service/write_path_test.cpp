@@ -113,6 +113,21 @@ TEST_F(WritePathTest, TheQueueIsBoundedAndRenewalsAreShedLast) {
   EXPECT_TRUE(try_submit(activate(license, "later")));
 }
 
+// The usual activation names the license by its key; in the cache it was found by its id alone, so that a renewal could
+// not be told from new work.
+TEST_F(WritePathTest, WhatWasActivatedByKeyIsFoundByKey) {
+  const auto license = add_license(R"({"max_clients":3})");
+  start();
+  const store::LicenseRef by_key{store::LicenseRef::By::key_digest, read(license).license.key_digest};
+  auto job = activate(license, "a");
+  job->ref = by_key;
+  EXPECT_EQ(submit(std::move(job)).get().text(), "ok");
+  const std::string_view client = "a", other = "b";
+  CachedView view;
+  EXPECT_TRUE(cache_.find(by_key, &client, kNow, view));
+  EXPECT_FALSE(cache_.find(by_key, &other, kNow, view));
+}
+
 // Whatever the clock does, no more seats than allowed count at the moment it shows, and a seat without a lease stays.
 TEST_F(WritePathTest, AClockThatStepsGivesNoSeatTooMany) {
   const auto floating = add_license(R"({"max_clients":3,"lease":3600})");
