@@ -141,7 +141,9 @@ TEST_F(WritePathTest, AClockThatStepsGivesNoSeatTooMany) {
     if (submit(activate(fixed, client)).get().text() == "ok") kept.insert(client);
     const bool gives_back = random() % 8 == 0;
     const auto outcome = submit(gives_back ? deactivate(floating, client) : activate(floating, client)).get();
-    if (!gives_back && outcome.text() == "ok") EXPECT_EQ(outcome.answer.lease_expires_at, clock_.now() + 3600);
+    if (!gives_back && outcome.text() == "ok") {
+      EXPECT_GE(outcome.answer.lease_expires_at, clock_.now() + 1800) << "a promise for longer is kept";
+    }
     EXPECT_TRUE(outcome.text() == "ok" || outcome.text() == "MAX_CLIENTS_REACHED") << outcome.text();
     std::size_t counting = 0;
     for (int n = 0; n < 9; ++n) {
