@@ -2,6 +2,7 @@
 // out of the way of what it measures.
 //
 //   bench_load 127.0.0.1:8000 --requests FILE --connections 64 --seconds 5 --warmup 1 --cpus 1
+//   bench_load 127.0.0.1:8000 --requests FILE --connections 4000 --rate 20000     more than it can carry
 //   bench_load 127.0.0.1:8000 --requests FILE --once
 //   bench_load 127.0.0.1:8000 --idle 10000 --seconds 60      holds connections open until then, or until stdin ends
 #include <arpa/inet.h>
@@ -69,11 +70,12 @@ void print(const LoadCounts& counts, double elapsed) {
   const LatencyHistogram& latency = counts.latency;
   fmt::print(
       R"({{"answered":{},"requests":{},"seconds":{:.4f},"rate":{:.1f},"p50_us":{:.1f},"p90_us":{:.1f},"p99_us":{:.1f},"p999_us":{:.1f},"max_us":{:.1f},)"
-      R"("non_2xx":{},"unexpected":{},"errors":{},"answer_bytes":{:.1f},"generator_cpu_seconds":{:.3f}}})"
+      R"("non_2xx":{},"unexpected":{},"unexpected_p50_us":{:.1f},"unexpected_p99_us":{:.1f},"not_sent":{},"errors":{},"answer_bytes":{:.1f},"generator_cpu_seconds":{:.3f}}})"
       "\n",
       counts.answered, counts.requests, elapsed, elapsed > 0 ? requests / elapsed : 0, latency.microseconds_at(0.5),
       latency.microseconds_at(0.9), latency.microseconds_at(0.99), latency.microseconds_at(0.999),
-      latency.max_microseconds(), counts.not_2xx, counts.not_expected, counts.errors,
+      latency.max_microseconds(), counts.not_2xx, counts.not_expected, counts.other_latency.microseconds_at(0.5),
+      counts.other_latency.microseconds_at(0.99), counts.not_sent, counts.errors,
       counts.requests > 0 ? static_cast<double>(counts.answer_bytes) / requests : 0, counts.cpu_seconds);
 }
 
@@ -151,6 +153,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--cpus", options.cpus, "CPUs to pin the threads to, in turn")->delimiter(',');
   app.add_option("--seconds", options.seconds, "measured time; with --once the longest")->check(CLI::PositiveNumber);
   app.add_option("--warmup", options.warmup, "time before that counts for nothing")->check(CLI::NonNegativeNumber);
+  app.add_option("--rate", options.plan.rate, "requests a second, whatever the answers; 0: as fast as they come")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--expect", options.plan.expected_status, "status of the answers");
   app.add_flag("--spin", options.plan.spin, "never sleep, so that the server need not wake the load");
   app.add_flag("--once", options.plan.once, "send each request of the file once");

@@ -60,8 +60,9 @@ class LoadThread {
     std::array<epoll_event, 256> events;
     const int wait = plan_.spin ? 0 : kWaitMilliseconds;
     while (busy_ > 0) {
-      const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
+      const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), plan_.rate > 0 ? 1 : wait);
       for (int i = 0; i < ready; ++i) receive(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr));
+      if (plan_.rate > 0) send_due();
       // Answers that are still under way then count for nothing.
       if (ready <= 0 && SteadyClock::now() >= plan_.end) break;
     }
@@ -82,7 +83,26 @@ class LoadThread {
     event.data.ptr = &connection;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event);
     ++busy_;
+    if (plan_.rate > 0) return free_.push_back(&connection);
     send_next(connection, SteadyClock::now());
+  }
+
+  // What is due by now, as far as connections are free.
+  void send_due() {
+    const auto now = SteadyClock::now();
+    if (now >= plan_.end) return;
+    const auto interval = std::chrono::duration_cast<SteadyClock::duration>(
+        std::chrono::duration<double>(static_cast<double>(plan_.threads) / plan_.rate));
+    if (due_ == SteadyClock::time_point()) due_ = now;
+    for (; due_ <= now; due_ += interval) {
+      if (free_.empty()) {
+        counts_.not_sent += now >= plan_.measure_from ? 1 : 0;
+        continue;
+      }
+      Connection& connection = *free_.back();
+      free_.pop_back();
+      send_next(connection, now);
+    }
   }
 
   // The connection is lost with its request; another takes its place while there is something to send.
@@ -123,7 +143,8 @@ class LoadThread {
     if (answer.state != AnswerEnd::State::complete || answer.size != connection.received) return reopen(connection);
     const auto now = SteadyClock::now();
     count(connection, answer, now);
-    now < plan_.end ? send_next(connection, now) : rest(connection);
+    if (now >= plan_.end) return rest(connection);
+    plan_.rate > 0 ? free_.push_back(&connection) : send_next(connection, now);
   }
 
   void count(const Connection& connection, const AnswerEnd& answer, SteadyClock::time_point now) {
@@ -133,7 +154,9 @@ class LoadThread {
     counts_.not_2xx += answer.status < 200 || answer.status > 299 ? 1 : 0;
     counts_.not_expected += answer.status != plan_.expected_status ? 1 : 0;
     counts_.answer_bytes += answer.size;
-    counts_.latency.add(static_cast<std::uint64_t>((now - connection.sent_at).count()));
+    const bool apart = plan_.rate > 0 && answer.status != plan_.expected_status;
+    (apart ? counts_.other_latency : counts_.latency)
+        .add(static_cast<std::uint64_t>((now - connection.sent_at).count()));
     counts_.last_answer = now;
   }
 
@@ -143,6 +166,8 @@ class LoadThread {
   std::size_t busy_ = 0;             // open connections
   int epoll_ = -1;
   std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> free_;  // with a rate: what has no request under way
+  SteadyClock::time_point due_;    // the next request
   LoadCounts counts_;
 };
 
@@ -150,10 +175,12 @@ class LoadThread {
 
 void LoadCounts::add(const LoadCounts& other) {
   latency.add(other.latency);
+  other_latency.add(other.other_latency);
   answered += other.answered;
   requests += other.requests;
   not_2xx += other.not_2xx;
   not_expected += other.not_expected;
+  not_sent += other.not_sent;
   errors += other.errors;
   answer_bytes += other.answer_bytes;
   cpu_seconds += other.cpu_seconds;

@@ -1,4 +1,5 @@
-// One thread of the load generator: some keep-alive connections, each with one request under way (closed loop).
+// One thread of the load generator: some keep-alive connections, each with one request under way: the next one follows
+// the answer (closed loop), or comes when it is due (open loop, as long as a connection is free).
 #pragma once
 
 #include <netinet/in.h>
@@ -22,17 +23,20 @@ struct LoadPlan {
   // Never sleep: a sleeping peer must be woken by the server's send(), which on virtual machines costs the server as
   // much as the request, and the more the slower it is. Needs a core for each thread.
   bool spin = false;
+  double rate = 0;  // requests a second of all threads; 0: as fast as the answers come
   int expected_status = 200;
   SteadyClock::time_point measure_from;  // what ends before is warm-up; not used with `once`
   SteadyClock::time_point end;           // no request is sent later
 };
 
 struct LoadCounts {
-  LatencyHistogram latency;
+  LatencyHistogram latency;        // of answers with the expected status when there is a rate, otherwise of all
+  LatencyHistogram other_latency;  // of the others when there is a rate
   std::uint64_t answered = 0;      // in all, warm-up included
   std::uint64_t requests = 0;      // answered within the measured time
   std::uint64_t not_2xx = 0;       // of them
   std::uint64_t not_expected = 0;  // of them, with another status than expected
+  std::uint64_t not_sent = 0;      // were due, but every connection waited for its answer
   std::uint64_t errors = 0;        // connections lost or refused, answers that can't be read; at any time
   std::uint64_t answer_bytes = 0;  // of them, headers included
   double cpu_seconds = 0;          // of the generator's thread

@@ -82,7 +82,8 @@ class Filler {
       const std::string name = i == 0 ? "bench" : fmt::format("bench-{}", i);
       const store::Row product = tx.insert_product({0, crypto::random_id(), name, "{}", now_});
       policies_.push_back(tx.insert_policy({0, crypto::random_id(), product, "bench", text, now_}));
-      if (options_.varied) policies_.push_back(tx.insert_policy({0, crypto::random_id(), product, "other", text, now_}));
+      if (options_.varied)
+        policies_.push_back(tx.insert_policy({0, crypto::random_id(), product, "other", text, now_}));
     }
     store::ApiKey key;
     key.id = api_key.id;

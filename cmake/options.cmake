@@ -14,6 +14,10 @@ else()
   target_link_options(lictor_options INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
+if(LICTOR_FUZZ)  # every branch is watched; main() comes with the programs
+  target_compile_options(lictor_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 find_program(CCACHE ccache)
 if(CCACHE)

@@ -78,10 +78,6 @@ std::optional<RequestFault> read_if_match(const Call& call, Conditions& conditio
   }
 }
 
-Failure failure_of(const RequestFault& fault) {
-  return Failure{fault.code, "'" + fault.field + "' " + fault.message, field_details(fault.field), 0, {}};
-}
-
 // A change that carries its call and answers it on the I/O thread.
 struct ChangeCall final : service::AdminJob, http::Continuation {
   ChangeCall(Call& call, ChangeWork given, ChangeMessages texts, Conditions read)

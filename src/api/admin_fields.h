@@ -208,7 +208,7 @@ inline constexpr Field kOnlyLicense{"license_id", FieldType::text, "Only of this
 inline constexpr Field kOnlyCode{"code", FieldType::text, "Only with this code", 64};
 inline constexpr Field kListRefusals[] = {{"request_id", FieldType::text, "Only of this request", 64},
                                           kOnlyLicense,
-                                          {"client_id", FieldType::text, "Only of this client", kKeyText},
+                                          {"client_id", FieldType::text, "Only of this client", kText},
                                           kOnlyCode,
                                           limit(500, "50"),
                                           kCursorField};

@@ -277,7 +277,7 @@ class Importer {
 
   void append_fault(std::string& out, const RequestFault& fault) const {
     out += fmt::format(R"("code":"{}","field":{},"message":{})", licensing::wire_name(fault.code),
-                       base::json_string(fault.field), base::json_string("'" + fault.field + "' " + fault.message));
+                       base::json_string(shown_field(fault)), base::json_string(failure_of(fault).message));
   }
 
   Outcome reject(std::int64_t failed) const {

@@ -3,12 +3,12 @@
 #include <chrono>
 
 #include "api/routes.h"
+#include "base/encoding.h"
 
 namespace lictor::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::size_t kMaxEchoedName = 128;
 
 bool wants_problem(const http::Request& request) {
   return request.header("Accept").find("application/problem+json") != std::string_view::npos;
@@ -20,6 +20,15 @@ std::unique_ptr<T> downcast(std::unique_ptr<Base> pointer) noexcept {
 }
 
 }  // namespace
+
+Failure failure_of(const RequestFault& fault) {
+  const std::string_view field = shown_field(fault);
+  Failure failure{fault.code, {}, field_details(field), 0, {}};
+  failure.message = field.empty() ? fault.message : "'" + std::string(field) + "' " + fault.message;
+  return failure;
+}
+
+std::string_view shown_field(const RequestFault& fault) noexcept { return base::clip_utf8(fault.field, 128); }
 
 Failure nothing_recorded(licensing::Code code) { return Failure{code, {}, {}, 1, {}}; }
 
@@ -100,16 +109,7 @@ void Call::fail(const Failure& failure) {
   finish(info.status, problem ? "application/problem+json" : kJson, headers, body);
 }
 
-void Call::fail(const RequestFault& fault) {
-  // A caller's own names come back to it, but not at any length; cut where a UTF-8 sequence begins.
-  std::string field = fault.field.substr(0, kMaxEchoedName);
-  if (field.size() < fault.field.size()) {
-    while (!field.empty() && (static_cast<unsigned char>(fault.field[field.size()]) & 0xC0) == 0x80) field.pop_back();
-  }
-  Failure failure{fault.code, {}, field_details(field), 0, {}};
-  failure.message = field.empty() ? fault.message : "'" + field + "' " + fault.message;
-  fail(failure);
-}
+void Call::fail(const RequestFault& fault) { fail(failure_of(fault)); }
 
 void Call::fail_internal(std::string_view what) noexcept {
   app_.log.error("request.failed", "Request failed",

@@ -117,6 +117,9 @@ void resume_call(std::unique_ptr<T> call) {
 }
 // Answers of calls of which nothing was recorded and that may be tried again.
 Failure nothing_recorded(licensing::Code code);
+// A caller's own names come back to it, but not at any length.
+std::string_view shown_field(const RequestFault& fault) noexcept;
+Failure failure_of(const RequestFault& fault);
 
 // A license job that carries its call and answers it on the I/O thread.
 struct LicenseCall final : service::LicenseJob, http::Continuation {

@@ -11,9 +11,6 @@ namespace {
 using licensing::Code;
 using service::Answer;
 
-// Below this many waiting writes nothing is shed, so nobody needs to know what is a renewal.
-constexpr std::size_t kShortQueue = 64;
-
 std::string license_text(const Answer& answer) {
   return answer.license_id ? base::format_id(base::kLicensePrefix, answer.license_id) : std::string();
 }
@@ -47,7 +44,7 @@ std::string& begin_data() {
 }
 
 service::Urgency urgency_of(Call& call, const store::LicenseRef& ref, std::string_view client_id) {
-  if (call.app().writes.queue_length() < kShortQueue) return service::Urgency::new_work;
+  if (call.app().writes.is_short()) return service::Urgency::new_work;
   service::CachedView view;
   const bool holds = call.app().cache.find(ref, &client_id, call.app().clock.now(), view);
   return holds ? service::Urgency::renewal : service::Urgency::new_work;

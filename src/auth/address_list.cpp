@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/encoding.h"
+
 namespace lictor::auth {
 namespace {
 
@@ -15,7 +17,8 @@ constexpr unsigned kMappedBits = 96;  // ::ffff:0:0/96, before the 32 bits of IP
 
 std::optional<AddressList::Address> AddressList::read_address(std::string_view text) noexcept {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+  // A NUL would end the text for inet_pton(), whatever stands behind it.
+  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   Address address{};
@@ -38,6 +41,7 @@ std::optional<AddressList::Network> AddressList::read_network(std::string_view t
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
   if (error != std::errc{} || end != length.data() + length.size() || bits > (is_ipv4 ? 32U : 128U))
     return std::nullopt;
+  if (length.size() > 1 && length.front() == '0') return std::nullopt;  // in one way only
   network.bits = is_ipv4 ? kMappedBits + bits : bits;
   for (unsigned bit = network.bits; bit < 128; ++bit) {
     if ((network.address[bit / 8] & (0x80U >> (bit % 8))) != 0) return std::nullopt;
@@ -62,7 +66,7 @@ base::Result<AddressList> AddressList::parse(std::string_view text) {
     const auto network = read_network(one);
     if (!network) {
       return base::Problem{"addresses",
-                           "'" + std::string(one.substr(0, 64)) +
+                           "'" + std::string(base::clip_utf8(one, 64)) +
                                "' is no IPv4 or IPv6 address or network such as 10.0.0.0/8 or 2001:db8::/32"};
     }
     list.networks_.push_back(*network);

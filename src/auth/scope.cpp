@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
+
 namespace lictor::auth {
 
 base::Result<ScopeSet> parse_scopes(std::string_view names) {
@@ -14,7 +16,8 @@ base::Result<ScopeSet> parse_scopes(std::string_view names) {
     if (known == kScopes.end()) {
       std::string allowed;
       for (const auto& scope : kScopes) allowed += (allowed.empty() ? "" : ", ") + std::string(scope.name);
-      return base::Problem{"scopes", "'" + std::string(name) + "' is no scope; allowed: " + allowed};
+      return base::Problem{"scopes",
+                           "'" + std::string(base::clip_utf8(name, 64)) + "' is no scope; allowed: " + allowed};
     }
     set = static_cast<ScopeSet>(set | known->grants);
   }

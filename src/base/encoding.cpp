@@ -175,6 +175,12 @@ bool is_valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string_view clip_utf8(std::string_view utf8, std::size_t most) noexcept {
+  if (utf8.size() <= most) return utf8;
+  while (most > 0 && (static_cast<unsigned char>(utf8[most]) & 0xC0) == 0x80) --most;
+  return utf8.substr(0, most);
+}
+
 bool has_control_characters(std::string_view utf8) noexcept {
   unsigned unusual = 0;  // no early way out, so that the loop is vectorised: nearly every text is plain ASCII
   for (const char c : utf8) unusual |= static_cast<unsigned>(static_cast<unsigned char>(c - 0x20) >= 0x5F);

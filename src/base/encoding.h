@@ -29,6 +29,8 @@ void append_number(std::string& out, std::int64_t number);
 std::string json_string(std::string_view text);
 
 bool is_valid_utf8(std::string_view text) noexcept;
+// The beginning of `utf8`, at most `most` bytes, that ends where a character ends.
+std::string_view clip_utf8(std::string_view utf8, std::size_t most) noexcept;
 // Control characters and the Unicode marks that reorder or hide text (bidi controls, zero-width); see security.md, A36.
 bool has_control_characters(std::string_view utf8) noexcept;
 

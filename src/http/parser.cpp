@@ -171,7 +171,7 @@ class RequestParser::ChunkReader final : public Reader {
     out_ = out;
     return put({raw.data(), raw.size()}, ec);
   }
-  const char* out() const noexcept { return out_; }
+  char* out() const noexcept { return out_; }
 
  private:
   void on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& ec) override {
@@ -332,17 +332,26 @@ Progress RequestParser::parse_chunks(char* data, std::size_t& size, std::size_t 
   char* const raw = data + header_bytes_ + body_bytes_;
   const std::size_t raw_bytes = size - header_bytes_ - body_bytes_;
   error_code ec;
-  const std::size_t used = chunks_->decode({raw, raw_bytes}, raw, ec);
-  const std::size_t decoded = static_cast<std::size_t>(chunks_->out() - raw);
+  std::size_t used = 0;
+  char* out = raw;
+  // A part at a time, so that the limit of a size line is the same however the bytes arrive.
+  for (bool more = true; more;) {
+    const std::string_view part = std::string_view(raw, raw_bytes).substr(used, limits_.chunk_line_bytes);
+    const std::size_t taken = chunks_->decode(part, out, ec);
+    out = chunks_->out();
+    used += taken;
+    more = taken != 0 && (!ec || ec == beast_http::error::need_more) && !chunks_->is_done() && used < raw_bytes;
+  }
+  const std::size_t decoded = static_cast<std::size_t>(out - raw);
   std::memmove(raw + decoded, raw + used, raw_bytes - used);
   size -= used - decoded;
   body_bytes_ += decoded;
   if (ec == beast_http::error::body_limit) return fail(ProtocolError::payload_too_large, "The body is too large");
-  if ((ec && ec != beast_http::error::need_more) ||
-      (!chunks_->is_done() && has_open_quote({raw + decoded, raw_bytes - used})))
+  const std::string_view rest(raw + decoded, std::min(raw_bytes - used, limits_.chunk_line_bytes));
+  if ((ec && ec != beast_http::error::need_more) || (!chunks_->is_done() && has_open_quote(rest)))
     return fail(ProtocolError::malformed, "The chunked body is malformed");
   if (!chunks_->is_done()) {
-    if (raw_bytes - used > limits_.chunk_line_bytes)
+    if (rest.size() == limits_.chunk_line_bytes)
       return fail(ProtocolError::headers_too_large, "A chunk's size line or the trailers are too large");
     return Progress::need_more;
   }

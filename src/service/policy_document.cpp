@@ -25,6 +25,8 @@ struct Choice {
   std::string_view name;
   Enum value;
 };
+template <class Enum>
+Choice(std::string_view, Enum) -> Choice<Enum>;  // clang 14 does not deduce it by itself
 constexpr std::array kTypes{Choice{"perpetual", licensing::LicenseType::perpetual},
                             Choice{"subscription", licensing::LicenseType::subscription},
                             Choice{"trial", licensing::LicenseType::trial},

@@ -126,8 +126,8 @@ std::vector<SeatRollUp::Fold> SeatRollUp::fold_products(Window& window, base::Un
     state.sequence = window.last;
     const std::int64_t low = std::max<std::int64_t>(std::int64_t{state.series.held} - ended, 0);
     licensing::change(state.series, at, as_count(low + net), as_count(low + std::max<std::int64_t>(top, 0)),
-                      [&](const licensing::SeatDay& day) {
-                        products.back().days.push_back({product, 0, day});
+                      [&, owner = product](const licensing::SeatDay& day) {
+                        products.back().days.push_back({owner, 0, day});
                       });
   }
   return products;

@@ -2,6 +2,7 @@
 // after the commit and after the cache has learned of it, so that every later validation sees what was acknowledged.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -42,8 +43,11 @@ class WritePath {
   // Runs what waits, then ends the thread. Idempotent.
   void stop();
   std::size_t queue_length() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+  // Below this nothing is shed, so nobody needs to know what is a renewal.
+  bool is_short() const noexcept { return queue_length() < std::min(kShortQueue, options_.queue_max / 4); }
 
  private:
+  static constexpr std::size_t kShortQueue = 64;
   using Waiting = std::variant<std::unique_ptr<LicenseJob>, std::unique_ptr<AdminJob>>;
 
   bool enqueue(Waiting&& job, std::size_t limit);

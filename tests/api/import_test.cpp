@@ -193,5 +193,16 @@ TEST_F(ImportTest, SearchesByStatusAndTime) {
   EXPECT_EQ(list("status=expired"), (Keys{"GONE", "SOON"})) << "by time alone";
 }
 
+// A name of megabytes came back with each row, and could be cut within a character.
+TEST_F(ImportTest, LongNamesComeBackClipped) {
+  std::string name;
+  for (int i = 0; i < 5000; ++i) name += "\xC3\xA9";
+  const auto answer = import(row("\"x" + name + "\":1"));
+  EXPECT_EQ(answer.code(), "ROWS_REJECTED");
+  EXPECT_LT(answer.body.size(), 2000U);
+  const std::string field(answer.details().at("rows").at(0).at("field").as_string());
+  EXPECT_EQ(field.size(), 127U) << "where a character ends";
+}
+
 }  // namespace
 }  // namespace lictor::test

@@ -221,6 +221,34 @@ TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {
   EXPECT_EQ(activate(license, "late").number("active_clients"), 6);
 }
 
+// In a queue this short nobody was known to renew, and renewals were shed with the new work.
+TEST_F(OverloadTest, RenewalsAreKnownInAShortQueueToo) {
+  const auto license = add_license(R"({"max_clients":20,"lease":100})");
+  ASSERT_EQ(activate(license, "holder").status, 200);
+  std::promise<void> entered, gate;
+  auto job = std::make_unique<HoldingJob>();
+  job->work = [&](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
+    entered.set_value();
+    gate.get_future().wait();
+    return true;
+  };
+  std::unique_ptr<service::AdminJob> handed = std::move(job);
+  ASSERT_TRUE(writes_.submit(handed));
+  entered.get_future().wait();
+  std::vector<std::uint64_t> waiting;
+  const auto begin = [&](const std::string& client) {
+    const std::string body = json::serialize(activation(license, client));
+    waiting.push_back(server_.begin(request("POST", "/api/v1/activate", body, client_key_)));
+  };
+  for (int i = 0; i < 6; ++i) begin("c" + std::to_string(i));
+  EXPECT_EQ(activate(license, "late").code(), "OVERLOADED");
+  begin("holder");
+  begin("holder");
+  EXPECT_EQ(activate(license, "holder").code(), "OVERLOADED") << "the queue is full";
+  gate.set_value();
+  for (const auto ticket : waiting) EXPECT_EQ(server_.finish(ticket).status, 200);
+}
+
 TEST_F(ProtocolTest, MetricsCountEveryRequest) {
   const auto license = add_license("{}");
   for (int i = 0; i < 3; ++i) validate(license, "");

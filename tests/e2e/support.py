@@ -18,6 +18,8 @@ from pathlib import Path
 
 import requests
 
+from watch import Secrets
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN_DIR = ROOT / os.environ.get("LICTOR_BIN_DIR", "build/bin")
 TIME_SCALE = float(os.environ.get("LICTOR_TIME_SCALE", "1"))
@@ -65,44 +67,6 @@ def free_port():
                 continue
 
 
-class Secrets:
-    """Every license key and API key that was issued during the run, and every place where none of them may appear."""
-
-    def __init__(self):
-        self._license_keys = set()
-        self._api_keys = set()
-        self._servers = []
-
-    def add_license_key(self, key):
-        self._license_keys.add(key.upper().encode())
-
-    def add_api_key(self, key):
-        """Its last part alone is secret, too; what comes before it is a name."""
-        self._api_keys.update({key.upper().encode(), key.rsplit("_", 1)[-1].upper().encode()})
-
-    def watch(self, server):
-        self._servers.append(server)
-
-    def leaks(self):
-        """[(file, secret)]: any secret in a log, and API keys anywhere in a data directory (they are stored as hashes
-        only), except in the file that is there to hold one."""
-        found = []
-        for server in self._servers:
-            for path in server.log_files():
-                found += [(path, secret) for secret in self._in_file(path, self._license_keys | self._api_keys)]
-            for path in server.data.rglob("*"):
-                if path.is_file() and path.name not in ("admin.key", "admin.key.previous"):
-                    found += [(path, secret) for secret in self._in_file(path, self._api_keys)]
-        return sorted({(str(path), secret.decode()) for path, secret in found})
-
-    @staticmethod
-    def _in_file(path, secrets):
-        data = path.read_bytes().upper()
-        words = set(re.findall(rb"[A-Z0-9_-]{8,}", data))
-        words |= {word.rsplit(b"_", 1)[-1] for word in words}
-        return words & secrets
-
-
 class Finished:
     """What a command left behind."""
 
@@ -145,6 +109,8 @@ class Server:
         self.options = [str(option) for option in options]
         self.demo = demo
         self.env = env or {}
+        self.prefix = []  # a program that runs it, with that program's arguments
+        self.data_as_it_sees_it = None  # when it runs where paths are others
         self.process = None
         self.starts = 0
         self._secrets = secrets
@@ -154,7 +120,8 @@ class Server:
 
     def start(self, wait=True):
         assert self.process is None, "it runs already"
-        command = [str(BIN_DIR / "lictord"), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        command = [*self.prefix, str(BIN_DIR / "lictord"), "--data", str(self.data_as_it_sees_it or self.data)]
+        command += ["--listen", f"127.0.0.1:{self.port}"]
         command += ["--demo"] if self.demo else []
         self.starts += 1
         with open(self._stdout_path(), "wb") as out, open(self._stderr_path(), "wb") as err:
@@ -200,6 +167,8 @@ class Server:
 
     def stop(self, sig=signal.SIGTERM, limit=10):
         """Asks it to end, as Ctrl-C (SIGINT) or a service manager (SIGTERM) does; it must do so cleanly."""
+        if self.process.poll() is None:
+            self.remember_metrics()
         process, self.process = self.process, None
         process.send_signal(sig)
         try:
@@ -275,9 +244,21 @@ class Server:
         headers = dict(headers or {})
         if api_key is not None:
             headers["X-API-Key"] = api_key
-        return requests.request(
-            method, f"{self.url}{path}", json=body, headers=headers, timeout=seconds(30), **more
-        )
+        answer = requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=seconds(30), **more)
+        if answer.status_code >= 400:
+            self.remember("errors", answer.content)
+        return answer
+
+    def remember(self, kind, text):
+        """What it has told somebody who need not know any secret: the watch looks through it at the end."""
+        with open(self.directory / f"told.{kind}", "ab") as file:
+            file.write(text + b"\n")
+
+    def remember_metrics(self):
+        try:
+            self.remember("metrics", requests.get(f"{self.url}/metrics", timeout=seconds(2)).content)
+        except requests.exceptions.RequestException:
+            pass  # it is at its limits, or listens elsewhere
 
     def admin(self, method, path, body=None):
         """The data of an administrative call (path below /api/v1/admin), which must succeed."""
@@ -304,4 +285,6 @@ class Server:
 
     def lictor(self, *args, limit=60):
         """The command line against this server, as its administrator."""
-        return lictor(*args, "--data", self.data, env={"LICTOR_URL": self.url}, limit=limit)
+        finished = lictor(*args, "--data", self.data, env={"LICTOR_URL": self.url}, limit=limit)
+        self.remember("errors", finished.err.encode())
+        return finished

@@ -1,6 +1,8 @@
 """The checks that watch over all other tests must themselves be able to fail."""
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ API_KEY = "lk_live_0123456789abcdefghjkmnpqrs_SECRETsecretSECRETsecret123"
         ("data/logs/lictord.log.1", "SECRETsecretSECRETsecret123", 1),
         ("data/lictor.db", f"\0\1{API_KEY}\2", 2),  # not only in logs: hashed at rest
         ("data/lictor.db-wal", f"{API_KEY}", 2),
+        ("told.errors", f'{{"message":"the license key {LICENSE_KEY} is unknown"}}', 1),
+        ("told.metrics", f'license_requests_total{{key="{API_KEY}"}} 1', 2),
         ("data/lictor.db", LICENSE_KEY, 0),
         ("data/admin.key", API_KEY, 0),
         ("stdout.1", LICENSE_KEY, 0),  # the banner shows it on purpose
@@ -33,6 +37,19 @@ def test_a_secret_is_found_where_it_must_not_be(tmp_path, where, text, found):
     secrets.add_api_key(API_KEY)
     (tmp_path / "data/logs").mkdir(parents=True)
     (tmp_path / where).write_text(text, encoding="utf-8")
+    assert len(secrets.leaks()) == found
+
+
+@pytest.mark.parametrize("table, found", [("events", 1), ("refusals", 1), ("licenses", 0)])
+def test_a_license_key_is_found_in_what_is_kept_of_it(tmp_path, table, found):
+    secrets = Secrets()
+    Server(tmp_path, secrets)
+    secrets.add_license_key(LICENSE_KEY)
+    (tmp_path / "data").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "data/lictor.db")) as database:
+        database.execute(f"CREATE TABLE {table} (at INTEGER, detail TEXT)")
+        database.execute(f"INSERT INTO {table} VALUES (1, ?)", (f'{{"key":"{LICENSE_KEY.lower()}"}}',))
+        database.commit()
     assert len(secrets.leaks()) == found
 
 

@@ -135,6 +135,16 @@ TEST(Utf8, Table) {
   }
 }
 
+TEST(Utf8, ClippedWhereACharacterEnds) {
+  EXPECT_EQ(clip_utf8("abc", 3), "abc");
+  EXPECT_EQ(clip_utf8("abcd", 3), "abc");
+  EXPECT_EQ(clip_utf8("ab\xC3\xA9", 3), "ab");
+  EXPECT_EQ(clip_utf8("ab\xC3\xA9", 4), "ab\xC3\xA9");
+  EXPECT_EQ(clip_utf8("\xF0\x9F\x94\x91", 3), "");
+  EXPECT_EQ(clip_utf8("\xF0\x9F\x94\x91x", 4), "\xF0\x9F\x94\x91");
+  EXPECT_EQ(clip_utf8("", 0), "");
+}
+
 // security.md, A36.
 TEST(Utf8, ControlAndHiddenCharacters) {
   for (const auto text : {"\n"sv,

@@ -1,0 +1,17 @@
+# One program fuzz_TARGET for each target of targets.cpp, all with libFuzzer's main(). Only in the preset `fuzz`.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "The fuzz targets need clang, with the Debian packages clang-14 and libclang-rt-14-dev: use ./dev fuzz")
+endif()
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_target.cpp ${PROJECT_SOURCE_DIR}/tests/fuzz/targets.cpp)
+add_library(fuzz_targets OBJECT ${sources})
+target_include_directories(fuzz_targets PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(fuzz_targets PUBLIC lictor_api lictor_config)
+
+file(STRINGS ${PROJECT_SOURCE_DIR}/tests/fuzz/targets.cpp rows REGEX "^ +Target{\"")
+foreach(row ${rows})
+  string(REGEX REPLACE "^ +Target{\"([a-z_]+)\".*" "\\1" name ${row})
+  add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/entry.cpp)
+  target_compile_definitions(fuzz_${name} PRIVATE LICTOR_FUZZ_TARGET="${name}")
+  target_link_libraries(fuzz_${name} PRIVATE fuzz_targets)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endforeach()
