@@ -30,7 +30,11 @@ struct FillOptions {
   std::uint64_t licenses = 1'000'000;
   unsigned max_clients = 5;  // 0: no limit
   bool clients = false;      // one activation for each license
+  bool varied = false;       // products, policies, holders, statuses and times to search by
 };
+
+constexpr std::uint64_t kProducts = 10, kPoliciesOfProduct = 2;  // of a varied database
+constexpr base::UnixSeconds kYear = 365 * 86'400;
 
 struct RequestOptions {
   std::string data, out;
@@ -74,8 +78,13 @@ class Filler {
   void insert_frame(store::Tx& tx, const auth::NewApiKey& api_key) {
     const std::string text = terms_text(options_.max_clients);
     service::apply_stored_terms(text, terms_);
-    const store::Row product = tx.insert_product({0, crypto::random_id(), "bench", "{}", now_});
-    policy_ = tx.insert_policy({0, crypto::random_id(), product, "bench", text, now_});
+    for (std::uint64_t i = 0; i < (options_.varied ? kProducts : 1); ++i) {
+      const std::string name = i == 0 ? "bench" : fmt::format("bench-{}", i);
+      const store::Row product = tx.insert_product({0, crypto::random_id(), name, "{}", now_});
+      policies_.push_back(tx.insert_policy({0, crypto::random_id(), product, "bench", text, now_}));
+      if (options_.varied)
+        policies_.push_back(tx.insert_policy({0, crypto::random_id(), product, "other", text, now_}));
+    }
     store::ApiKey key;
     key.id = api_key.id;
     key.name = "bench";
@@ -93,14 +102,28 @@ class Filler {
       license.id = dataset.license_id(number);
       license.key = dataset.license_key(number);
       license.key_digest = digest_(license.key);
-      license.policy = policy_;
+      license.policy = policies_[number % policies_.size()];
       license.holder = fmt::format("customer {}", number % 1000);
       license.state = licensing::issue(terms_, now_, std::nullopt, std::nullopt);
+      if (options_.varied) vary(license, number);
       refs.push_back({store::LicenseRef::By::id, license.id});
       licenses.push_back(std::move(license));
     }
     store_->write([&](store::Tx& tx) { tx.insert_licenses(licenses); });
     if (options_.clients) store_->write([&](store::Tx& tx) { activate(tx, dataset, refs, first); });
+  }
+
+  // Issued over three years, most of them for one; ten licenses a customer; some suspended, revoked, or not yet valid.
+  void vary(store::NewLicense& license, std::uint64_t number) {
+    licensing::License& state = license.state;
+    const auto age = static_cast<base::UnixSeconds>((options_.licenses - number) * 3 * kYear / options_.licenses);
+    state.issued_at = state.starts_at = now_ - age;
+    state.expires_at = random_() % 10 == 0 ? licensing::kNever : state.issued_at + kYear;
+    if (random_() % 1'000 == 0) state.starts_at = now_ + kYear / 4;
+    const std::uint64_t fate = random_() % 200;
+    if (fate < 2) state.status = licensing::LicenseStatus::suspended;
+    if (fate == 2) state.status = licensing::LicenseStatus::revoked;
+    license.holder = fmt::format("customer {}", random_() % std::max<std::uint64_t>(1, options_.licenses / 10));
   }
 
   void activate(store::Tx& tx, const Dataset& dataset, const std::vector<store::LicenseRef>& refs,
@@ -136,7 +159,8 @@ class Filler {
   const api::FingerprintReader fingerprints_;
   const base::UnixSeconds now_ = base::SystemClock().now();
   licensing::Terms terms_;
-  store::Row policy_ = 0;
+  std::vector<store::Row> policies_;
+  std::mt19937_64 random_{1};
 };
 
 // Requests as a client sends them, signed with the guide's signature.
@@ -223,6 +247,7 @@ void add_fill_options(CLI::App& app, FillOptions& options) {
   app.add_option("--licenses", options.licenses, "licenses")->check(CLI::PositiveNumber);
   app.add_option("--max-clients", options.max_clients, "seats of each license; 0 is no limit");
   app.add_flag("--clients", options.clients, "one activation for each license");
+  app.add_flag("--varied", options.varied, "products, policies, holders, statuses and times to search by");
 }
 
 void add_request_options(CLI::App& app, RequestOptions& options) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "api/reference.h"
 #include "config/suggest.h"
 #include "lictord/commands.h"
 
@@ -17,6 +18,9 @@ struct Page {
 constexpr std::array kPages{
     Page{"options", config::render_option_table_markdown},
     Page{"commands", config::render_command_table_markdown},
+    Page{"codes", api::render_codes_markdown},
+    Page{"administration", api::render_administration_markdown},
+    Page{"import-rows", api::render_import_rows_markdown},
 };
 
 }  // namespace

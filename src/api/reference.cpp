@@ -79,7 +79,7 @@ std::string render_administration_markdown() {
   std::string out;
   for (const Route& route : route_table()) {
     if (!route.path.starts_with(kPrefix)) continue;
-    out += fmt::format("### {} {}\n\n{} Scope `{}`. Data: {}.\n\n", route.method, route.path.substr(kPrefix.size()),
+    out += fmt::format("#### {} {}\n\n{} Scope `{}`. Data: {}.\n\n", route.method, route.path.substr(kPrefix.size()),
                        route.summary, scope_name(route.scope), route.answer);
     if (route.fields.empty()) continue;
     append_fields(out, route.fields);

@@ -5,8 +5,27 @@
 
 #include <vector>
 
+#include "licensing/decide.h"
+
 namespace lictor::licensing {
 namespace {
+
+// One more duration, from the later of now and the expiry.
+TEST(RenewedExpiry, Table) {
+  const auto renewed = [](UnixSeconds expires_at, std::optional<Seconds> duration) {
+    License license;
+    license.expires_at = expires_at;
+    Terms terms;
+    terms.duration = duration;
+    return renewed_expiry(license, terms, 1'000);
+  };
+  EXPECT_EQ(renewed(1'500, 100), 1'600);
+  EXPECT_EQ(renewed(1'000, 100), 1'100);
+  EXPECT_EQ(renewed(500, 100), 1'100) << "no time is given for what has passed";
+  EXPECT_EQ(renewed(kNever, 100), std::nullopt);
+  EXPECT_EQ(renewed(1'500, std::nullopt), std::nullopt);
+  EXPECT_EQ(renewed(kNever - 1, 100), kNever) << "no overflow";
+}
 
 TEST(Terms, AllowedSeats) {
   struct Row {

@@ -107,6 +107,60 @@ TEST_F(CatalogTest, ManyIndexes) {
   EXPECT_EQ(catalog_.terms_count(), 0U);
 }
 
+TEST_F(CatalogTest, AChangedPolicyGivesItsTermsAnew) {
+  const auto plain = catalog_.terms(11, ""), seven = catalog_.terms(11, overrides(7)), other = catalog_.terms(12, "");
+  const auto replacements =
+      catalog_.replace(store::Policy{11, {}, 1, "floating", R"({"lease":60,"max_clients":9})", 0});
+  EXPECT_EQ(replacements.size(), 2U);
+  EXPECT_EQ(plain->terms.max_clients, 5U) << "who holds the old goes on with it";
+  EXPECT_TRUE(plain->retired);
+  EXPECT_EQ(replacements.at(plain->index)->terms.max_clients, 9U);
+  EXPECT_EQ(replacements.at(seven->index)->terms.max_clients, 7U);
+  EXPECT_EQ(replacements.at(seven->index)->terms.lease, 60);
+  EXPECT_EQ(&*catalog_.terms(11, ""), &*replacements.at(plain->index));
+  EXPECT_EQ(&*catalog_.terms(12, ""), &*other) << "of another policy: as it was";
+  EXPECT_FALSE(other->retired);
+  EXPECT_EQ(catalog_.policy(1, "floating")->stored.terms, R"({"lease":60,"max_clients":9})");
+}
+
+TEST_F(CatalogTest, AChangedProductGivesTheTermsOfAllItsPoliciesAnew) {
+  const auto floating = catalog_.terms(11, ""), basic = catalog_.terms(12, ""), foreign = catalog_.terms(13, "");
+  const auto replacements = catalog_.replace(store::Product{1, {}, "demo", R"({"client_auth":"api_key"})", 0});
+  EXPECT_EQ(replacements.size(), 2U);
+  EXPECT_TRUE(floating->product->settings.license_auth);
+  EXPECT_FALSE(catalog_.terms(11, "")->product->settings.license_auth);
+  EXPECT_FALSE(catalog_.policy(1, "basic")->product->settings.license_auth);
+  EXPECT_EQ(&*catalog_.terms(13, ""), &*foreign);
+  EXPECT_THROW(catalog_.replace(store::Product{1, {}, "demo", "{\"x\":1}", 0}), std::runtime_error);
+  EXPECT_FALSE(catalog_.product("demo")->settings.license_auth) << "what can't be read changes nothing";
+}
+
+TEST_F(CatalogTest, OldTermsGoWithTheirLastHandle) {
+  auto old = catalog_.terms(11, overrides(3));
+  const auto index = catalog_.detach(catalog_.terms(11, overrides(3)));
+  {
+    const auto replacements = catalog_.replace(store::Policy{11, {}, 1, "floating", "{}", 0});
+    EXPECT_EQ(replacements.count(index), 1U);
+  }
+  const auto before = catalog_.terms_count();
+  EXPECT_EQ(catalog_.at(index)->terms.lease, 600) << "a record still refers to it";
+  catalog_.drop(index);
+  old = {};
+  EXPECT_LE(catalog_.terms_count(), before);
+  EXPECT_EQ(catalog_.terms(11, overrides(3))->terms.lease, 0);
+}
+
+TEST_F(CatalogTest, WhatIsRemovedIsNotFound) {
+  catalog_.remove_policy(12);
+  EXPECT_EQ(catalog_.policy(1, "basic"), nullptr);
+  EXPECT_NE(catalog_.policy(1, "floating"), nullptr);
+  catalog_.remove_policy(13);
+  catalog_.remove_product(2);
+  EXPECT_EQ(catalog_.product("alpha"), nullptr);
+  EXPECT_EQ(catalog_.product(2), nullptr);
+  EXPECT_EQ(catalog_.policies().size(), 1U);
+}
+
 class CatalogConcurrent : public CatalogTest {};
 
 TEST_F(CatalogConcurrent, HandlesComeAndGo) {

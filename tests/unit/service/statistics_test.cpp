@@ -161,9 +161,9 @@ TEST_F(StatisticsTest, ManyLicensesAreWrittenInSmallTransactions) {
 }
 
 TEST_F(StatisticsTest, AClockThatGoesBackMakesNoNegativeTime) {
-  start();
   clock_.advance(-3'000);
   const auto license = add_license(R"({"max_clients":5})");
+  start();
   clock_.advance(3'000);
   ASSERT_EQ(run(activate(license, "a")).text(), "ok");
   clock_.advance(-3'000);
@@ -180,12 +180,10 @@ TEST_F(StatisticsTest, AClockThatGoesBackMakesNoNegativeTime) {
 }
 
 TEST_F(StatisticsTest, EndedLeasesGoWithoutAVisitor) {
-  start();
   std::vector<base::Id> licenses;
-  for (int i = 0; i < 300; ++i) {
-    licenses.push_back(add_license(R"({"max_clients":2,"lease":100})"));
-    ASSERT_EQ(run(activate(licenses.back(), "a")).text(), "ok");
-  }
+  for (int i = 0; i < 300; ++i) licenses.push_back(add_license(R"({"max_clients":2,"lease":100})"));
+  start();
+  for (const auto& license : licenses) ASSERT_EQ(run(activate(license, "a")).text(), "ok");
   EXPECT_EQ(reader_->totals().seats_held, 300);
   clock_.advance(100);
   for (int i = 0; i < 100 && reader_->totals().seats_held > 0; ++i) std::this_thread::sleep_for(100ms);
@@ -220,8 +218,8 @@ std::map<std::string, std::int64_t> counted(store::StatisticsReader& reader, boo
 }
 
 TEST_F(StatisticsTest, ARefusalIsThereWhenItIsAskedFor) {
-  start();
   const auto license = add_license("{}");
+  start();
   const auto row = std::to_string(read(license).license.row);
   statistics_->note_refusal(0, note(license, product_.row));
   RefusalNote claimed = note({}, 0, Code::signature_invalid);
@@ -296,8 +294,8 @@ TEST_F(StatisticsTest, RefusalsWaitForADatabaseThatCanNotBeWritten) {
 }
 
 TEST_F(StatisticsTest, WhatIsOldGoesAtOnceWhenTheOptionsSaySo) {
-  start();
   const auto license = add_license(R"({"type":"metered","max_clients":5})");
+  start();
   run(use(license, 5, "i1"));
   run(activate(license, "a"));
   statistics_->note_refusal(0, note(license, product_.row));
@@ -321,8 +319,8 @@ TEST_F(StatisticsTest, WhatIsOldGoesAtOnceWhenTheOptionsSaySo) {
 }
 
 TEST_F(StatisticsTest, StoppingWritesWhatThereIs) {
-  start();
   const auto license = add_license(R"({"max_clients":2})");
+  start();
   run(activate(license, "a"));
   statistics_->note_refusal(1, note(license, product_.row));
   statistics_->stop();
