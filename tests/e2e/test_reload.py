@@ -240,9 +240,9 @@ def test_the_number_of_connections(reloadable):
     eventually(lambda: server.call("GET", "/health").status_code == 200)
 
 
-def refuse(server, api_key, count):
+def refuse(server, api_key, count, name="nobody"):
     for number in range(count):
-        body = {"license_key": "TEST-KEY-000", "client_id": f"nobody-{number}"}
+        body = {"license_key": "TEST-KEY-000", "client_id": f"{name}-{number}"}
         assert server.call("POST", "/api/v1/licenses/activate", body, api_key).status_code == 404
 
 
@@ -252,12 +252,16 @@ def kept(server):
 
 def test_how_many_refusals_are_kept(reloadable):
     at_hand = reloadable("")
-    refuse(at_hand.server, at_hand.server.create_api_key()["api_key"], 12)
+    api_key = at_hand.server.create_api_key()["api_key"]
+    refuse(at_hand.server, api_key, 7, "early")
+    assert kept(at_hand.server) == 7
+    time.sleep(1.1)  # times are whole seconds
+    refuse(at_hand.server, api_key, 5, "late")
     assert kept(at_hand.server) == 12
     at_hand.reload("[statistics]\nrefusals_max = 5\n")
     eventually(lambda: kept(at_hand.server) == 5, limit=15)
     names = {refusal["client_id"] for refusal in at_hand.server.admin("GET", "/refusals")["refusals"]}
-    assert names == {f"nobody-{number}" for number in range(7, 12)}, "the oldest go"
+    assert names == {f"late-{number}" for number in range(5)}, "the oldest go"
 
 
 def make_older(server, days):
