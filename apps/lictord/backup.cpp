@@ -159,26 +159,4 @@ int run_admin_key(const config::CommandLine& line) {
   return 0;
 }
 
-std::string advice_for(store::StoreError::Kind kind, const std::string& data) {
-  using Kind = store::StoreError::Kind;
-  switch (kind) {
-    case Kind::disk_full:
-      return "Free some space there and try again; nothing that was acknowledged is lost.";
-    case Kind::read_only:
-      return fmt::format(
-          "Give the file and its directory to the user who runs lictord (id {}), on a file system that "
-          "is mounted for writing.",
-          ::geteuid());
-    case Kind::corrupt:
-      return fmt::format("Restore a backup: lictord restore FILE --data {} --force keeps the damaged file beside it.",
-                         data);
-    case Kind::newer_schema:
-      return "Install the lictord that wrote it or a newer one, or restore a backup from before the upgrade.";
-    case Kind::locked:
-      return "Stop the other process first, or name another directory with --data.";
-    default:
-      return {};
-  }
-}
-
 }  // namespace lictor::daemon

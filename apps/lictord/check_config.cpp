@@ -52,12 +52,23 @@ void check_directory_of(const fs::path& file, const fs::path& data, const std::s
   if (auto problem = directory_problem(directory, what)) findings.problems.push_back(std::move(*problem));
 }
 
+// The database's directory is not made, but for the data directory.
+void check_database(const fs::path& database, const fs::path& data, Findings& findings) {
+  std::error_code error;
+  const fs::path path = fs::absolute(database, error);
+  if (path.parent_path() == fs::absolute(data, error) || fs::exists(path.parent_path(), error)) {
+    return check_directory_of(database, data, "the database's directory", findings);
+  }
+  findings.problems.push_back(
+      fmt::format("database {}: its directory is not there; create it for the user who runs lictord", path.string()));
+}
+
 Findings check(const config::ParseOutcome& outcome) {
   Findings findings{outcome.problems, outcome.warnings};
   if (!outcome.options) return findings;
   const config::Options& options = *outcome.options;
   if (auto problem = data_directory_problem(options.server.data)) findings.problems.push_back(std::move(*problem));
-  check_directory_of(options.database.sqlite_path, options.server.data, "the database's directory", findings);
+  check_database(options.database.sqlite_path, options.server.data, findings);
   check_directory_of(options.log.file, options.server.data, "the log's directory", findings);
   if (std::string warning = address_warning(options); !warning.empty()) findings.warnings.push_back(warning);
   return findings;

@@ -2,6 +2,7 @@
 // was asked is wrong. What goes wrong is told on stderr by whoever calls them (main.cpp) from the exception.
 #pragma once
 
+#include <exception>
 #include <string>
 
 #include "config/commands.h"
@@ -15,7 +16,8 @@ int run_restore(const config::CommandLine& line);
 int run_admin_key(const config::CommandLine& line);
 int run_docs(const config::CommandLine& line);
 
-// What to do about a database that can't be used, as a sentence; `data` is its directory for people.
-std::string advice_for(store::StoreError::Kind kind, const std::string& data);
+// What to do about it, as a sentence to whoever gave this command line, which has options; empty when the error says
+// all.
+std::string advice_for(const std::exception& error, const config::CommandLine& line);
 
 }  // namespace lictor::daemon

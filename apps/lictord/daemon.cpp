@@ -286,8 +286,9 @@ void Daemon::start() {
   parts_->server.start();
   const std::string& host = parts_->options.server.listen_address;
   const std::string url = url_of(host, parts_->server.port());
-  // A port that was free by chance is another one the next time.
-  if (parts_->first_start && parts_->options.server.listen_port != 0) {
+  // A port that was free by chance is another one the next time. Not only at the first start: that may have failed
+  // later.
+  if (fs::exists(parts_->data / kAdminKeyFile) && parts_->options.server.listen_port != 0) {
     write_profile_file((parts_->data / kProfileFile).string(), local_url_of(host, parts_->server.port()),
                        kAdminKeyFile);
   }

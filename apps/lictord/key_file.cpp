@@ -45,7 +45,7 @@ void write_profile_file(const std::string& path, std::string_view url, std::stri
   if (std::filesystem::exists(std::filesystem::symlink_status(path))) return;
   const std::string text = fmt::format(
       "# For the lictor command: where this server is and which API key to use.\n"
-      "# Written once, at the first start; yours to change. The key stays in its own file.\n"
+      "# Written when it is not there; yours to change. The key stays in its own file.\n"
       "url = {}\n"
       "api_key_file = {}  # relative to this file",
       base::json_string(url), base::json_string(key_file));

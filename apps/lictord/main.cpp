@@ -65,9 +65,8 @@ int run_command(const config::CommandLine& line) {
 // What went wrong, and what to do about it.
 int complain(const char* doing, const std::exception& error, const config::CommandLine& line) {
   std::fprintf(stderr, "lictord: %s: %s\n", doing, error.what());
-  const auto* const store_error = dynamic_cast<const store::StoreError*>(&error);
-  if (store_error == nullptr || !line.outcome.options) return kExitFailed;
-  const std::string advice = daemon::advice_for(store_error->kind(), line.outcome.options->server.data.string());
+  if (!line.outcome.options) return kExitFailed;
+  const std::string advice = daemon::advice_for(error, line);
   if (!advice.empty()) std::fprintf(stderr, "%s\n", advice.c_str());
   return kExitFailed;
 }

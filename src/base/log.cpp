@@ -250,7 +250,8 @@ std::unique_ptr<FileSink> open_file(const LogOptions& options) {
   const std::filesystem::path directory = options.file.parent_path();
   if (!directory.empty()) std::filesystem::create_directories(directory, error);
   if (error) {
-    throw std::runtime_error("can't create the log directory " + directory.string() + ": " + error.message());
+    throw std::runtime_error("can't create the log directory " + directory.string() + ": " + error.message() +
+                             "; create it, or name another file with --log-file");
   }
   if (options.max_bytes == 0 || options.files == 0)
     throw std::runtime_error("log files need a size and a number above 0");

@@ -20,8 +20,7 @@ struct Endpoint {
 [[noreturn]] void fail(const ListenAddress& address, int error) {
   const bool v6 = address.host.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + address.host + "]" : address.host;
-  throw std::system_error(error, std::generic_category(),
-                          "cannot listen on " + host + ":" + std::to_string(address.port));
+  throw ListenError(error, std::generic_category(), "cannot listen on " + host + ":" + std::to_string(address.port));
 }
 
 Endpoint resolve(const ListenAddress& address) {

@@ -40,6 +40,10 @@ std::string holder(int descriptor) {
 LockFile::LockFile(const std::string& database_path) {
   const std::string path = database_path + ".lock";
   descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor_ < 0 && errno == ENOENT) {
+    throw StoreError(Kind::other, "database " + database_path +
+                                      ": its directory is not there; create it for the user who runs lictord");
+  }
   if (descriptor_ < 0) fail(path, "opening", errno);
   if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
