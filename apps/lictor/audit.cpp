@@ -1,13 +1,15 @@
 // lictor audit list | verify
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
-#include <deque>
+#include <limits>
 
 #include "base/encoding.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/session.h"
+#include "lictor/values.h"
 #include "store/audit_chain.h"
 
 namespace lictor::cli {
@@ -21,11 +23,8 @@ struct Page {
   store::StoredEvent head;  // its sequence and hash only
 };
 
-Page get_page(Client& client, std::int64_t after, std::size_t limit, const Query& filter = {}) {
-  Query query = filter;
-  query.emplace_back("after", std::to_string(after));
-  query.emplace_back("limit", std::to_string(limit));
-  json::object data = client.get("/events", query);
+Page get_page(Client& client, std::int64_t after, std::size_t limit) {
+  const json::object data = client.get("/events", {{"after", std::to_string(after)}, {"limit", std::to_string(limit)}});
   const json::object head = object_of(data, "head");
   const auto sequence = number_of(head, "sequence");
   if (!sequence) throw CommandError(ExitCode::refused, "the server does not say where the audit log ends");
@@ -41,51 +40,33 @@ std::int64_t sequence_of(const json::value& event) {
 // ---- list ----
 
 struct ListOptions {
-  std::optional<std::int64_t> after;
-  std::string subject, action;
-  std::size_t limit = 100;
+  std::optional<std::int64_t> after, before;
+  std::string subject, actor, action, code, request_id, from, to, order;
+  Amount amount{100, false};
 };
 
-// The first `limit` events after `after`.
-json::array events_after(Client& client, std::int64_t after, std::size_t limit, const Query& filter) {
-  json::array events;
-  while (events.size() < limit) {
-    Page page = get_page(client, after, std::min(limit - events.size(), kPageSize), filter);
-    if (page.events.empty()) break;
-    after = sequence_of(page.events.back());
-    for (json::value& event : page.events) events.push_back(std::move(event));
-  }
-  return events;
-}
-
-// The newest `limit` events. The server gives them from the oldest on, so with a filter all of them are read.
-json::array newest_events(Client& client, std::size_t limit, const Query& filter, bool filtered) {
-  if (!filtered) {
-    const std::int64_t head = get_page(client, 0, 1).head.sequence;
-    return events_after(client, std::max<std::int64_t>(0, head - static_cast<std::int64_t>(limit)), limit, filter);
-  }
-  std::deque<json::value> newest;
-  std::int64_t after = 0;
-  while (true) {
-    Page page = get_page(client, after, kPageSize, filter);
-    if (page.events.empty()) break;
-    after = sequence_of(page.events.back());
-    for (json::value& event : page.events) newest.push_back(std::move(event));
-    while (newest.size() > limit) newest.pop_front();
-    if (page.events.size() < kPageSize) break;
-  }
-  return json::array(newest.begin(), newest.end());
-}
-
 void list(Session& session, const ListOptions& options) {
-  const Query filter = {{"subject", options.subject}, {"action", options.action}};
-  const bool filtered = !options.subject.empty() || !options.action.empty();
-  Client& client = session.client();
-  const json::array events = options.after ? events_after(client, *options.after, options.limit, filter)
-                                           : newest_events(client, options.limit, filter, filtered);
-  if (session.output().json()) return session.output().print_json(events);
+  const auto time = [&session](const char* flag, const std::string& text) {
+    return text.empty() ? std::string() : std::to_string(required_time(flag, text, session.now()));
+  };
+  const auto sequence = [](std::optional<std::int64_t> number) { return number ? std::to_string(*number) : ""; };
+  // The newest events unless a start is given; shown in the order of time, whichever way they are read.
+  const bool ascending = options.order == "asc" || (options.order.empty() && options.after);
+  const Query query = {{"order", ascending ? "asc" : "desc"},
+                       {"after", sequence(options.after)},
+                       {"before", sequence(options.before)},
+                       {"subject", options.subject},
+                       {"actor", options.actor},
+                       {"action", options.action},
+                       {"code", options.code},
+                       {"request_id", options.request_id},
+                       {"from", time("--from", options.from)},
+                       {"to", time("--to", options.to)}};
+  Listing listing = session.client().list("/events", "events", query, options.amount.most(), kPageSize);
+  if (options.order.empty() && !ascending) std::reverse(listing.items.begin(), listing.items.end());
+  if (session.output().json()) return session.output().print_json(listing.items);
   Table table({"SEQUENCE", "TIME", "ACTION", "SUBJECT", "ACTOR", "CLIENT", "CODE", "DETAIL"});
-  for (const json::value& item : events) {
+  for (const json::value& item : listing.items) {
     const json::object& event = item.as_object();
     table.add({{std::to_string(sequence_of(item))},
                {time_or(event, "at", "")},
@@ -189,21 +170,32 @@ void verify(Session& session, const NoOptions&) {
   throw CommandError(ExitCode::refused, line, good == 0 ? "" : fmt::format("events 1 to {} are good", good));
 }
 
+void add_list(CLI::App& group, Commands commands) {
+  auto o = std::make_shared<ListOptions>();
+  CLI::App& command =
+      commands.add(group, "list", "List audit events: the newest, or those after a sequence",
+                   "lictor audit list --subject lic_0123456789abcdefghjkmnpqrs --action seat.", o, list);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  add_number(command, "--after", o->after, "From the event after this sequence on", 0, kMost);
+  add_number(command, "--before", o->before, "Only events before this sequence", 1, kMost);
+  add_text(command, "--subject", o->subject, "Only of this license, product, policy or API key (its id)", "ID");
+  add_text(command, "--actor", o->actor, "Only of this API key (its id), or system", "ID");
+  add_text(command, "--action", o->action, "Only actions that begin so, such as license. or seat.refused", "ACTION");
+  add_text(command, "--code", o->code, "Only with this code, such as MAX_CLIENTS_REACHED", "CODE");
+  add_text(command, "--request-id", o->request_id, "Only of this request", "ID");
+  add_text(command, "--from", o->from, "Only of this time or later", "TIME");
+  add_text(command, "--to", o->to, "Only before this time", "TIME");
+  add_choice(command, "--order", o->order, "Oldest or newest first (default: the newest events, oldest first)",
+             {"asc", "desc"});
+  add_amount(command, o->amount);
+}
+
 }  // namespace
 
 void add_audit_commands(CLI::App& app, Commands commands) {
   CLI::App& group =
       commands.add_group(app, "audit", "Read the audit log and verify that nobody changed it", "lictor audit verify");
-  auto o = std::make_shared<ListOptions>();
-  CLI::App& command =
-      commands.add(group, "list", "List audit events: the newest, or those after a sequence",
-                   "lictor audit list --subject lic_0123456789abcdefghjkmnpqrs --action seat.", o, list);
-  command.add_option("--after", o->after, "From the event after this sequence on");
-  command.add_option("--subject", o->subject, "Only of this license, product, policy or API key (its id)");
-  command.add_option("--action", o->action, "Only actions that begin so, such as license. or seat.refused");
-  command.add_option("--limit", o->limit, "How many at most (100)")
-      ->check(CLI::Range(1, 10'000'000).description(""))
-      ->type_name("N");
+  add_list(group, commands);
   commands.add(group, "verify", "Recompute the chain of hashes over all events", "lictor audit verify",
                std::make_shared<NoOptions>(), verify);
 }

@@ -3,89 +3,62 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <vector>
 
-#include "config/suggest.h"
-#include "lictor/connection.h"
+#include "lictor/completion.h"
+#include "lictor/usage.h"
 
 namespace lictor::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "Where the server is: --url, else LICTOR_URL, else the file lictord.url in the data directory, else\n"
-    "  http://127.0.0.1:8000\n"
-    "Who you are: the API key in DIR/admin.key with --data DIR, else LICTOR_API_KEY, else admin.key in LICTOR_DATA, "
-    "else\n"
-    "  (with nothing given, on this machine only) the one in ./var/demo or ./var/lictor. There is no flag for it: "
-    "every\n"
-    "  user of a machine can read the flags of a running program.\n"
+    "Where the server is, the first that says so:\n"
+    "  --url, LICTOR_URL, --profile or --data, LICTOR_PROFILE, LICTOR_DATA, your own profile, ./var/demo or\n"
+    "  ./var/lictor (on this machine only), http://127.0.0.1:8000\n"
+    "Who you are, the first that has an API key:\n"
+    "  --profile or --data, LICTOR_API_KEY, LICTOR_PROFILE, LICTOR_DATA, your own profile, and, with nothing given,\n"
+    "  ./var/demo or ./var/lictor. There is no flag for the key: every user of a machine can read the flags of a\n"
+    "  running program. The key of your own profile goes to the address in it and to no other.\n"
+    "A data directory holds lictord.url (while its server lives), admin.key, and profile.toml, which lictord writes "
+    "at\n"
+    "  its first start. A profile is TOML, for its owner alone (mode 0600), with url, and api_key_file or api_key, "
+    "and\n"
+    "  data for a data directory. Your own is $XDG_CONFIG_HOME/lictor/profile.toml, by default\n"
+    "  ~/.config/lictor/profile.toml: lictor profile save writes it, lictor profile show says what holds.\n"
     "\n"
     "Exit codes:\n"
     "  0  done\n"
-    "  1  refused by the server, or the audit log is broken\n"
+    "  1  refused by the server, or the audit log is broken, or rows were not imported\n"
     "  2  wrong usage\n"
     "  3  the server can't be reached\n"
     "  4  not authenticated, or not allowed\n"
+    "  5  changed by somebody else since --if-match was read\n"
     "\n"
     "Example:\n"
     "  lictor license create --product demo --policy floating --data var/demo";
 
 void add_global_options(CLI::App& app, GlobalOptions& globals) {
   app.set_version_flag("--version", "lictor " LICTOR_VERSION);
-  app.add_option("--url", globals.url, "Address of the server");
-  app.add_option("--data", globals.data, "Data directory of the server, for its admin.key and lictord.url");
+  add_text(app, "--url", globals.url, "Address of the server", "URL");
+  add_text(app, "--data", globals.data, "Data directory of the server, for its admin.key and lictord.url", "DIR");
+  add_text(app, "--profile", globals.profile, "A file that says where the server is and who you are", "FILE");
   app.add_flag("--json", globals.json, "Print JSON instead of text for people");
-  app.add_option("--timeout", globals.timeout, "How long to wait for each answer (30s)");
+  add_text(app, "--timeout", globals.timeout, "How long to wait for each answer (30s)", "DURATION");
 }
 
-std::vector<const CLI::App*> command_path(const CLI::App& app) {
-  std::vector<const CLI::App*> path = {&app};
-  while (!path.back()->get_subcommands().empty()) path.push_back(path.back()->get_subcommands().front());
-  return path;
-}
-
-std::string command_text(const std::vector<const CLI::App*>& path) {
-  std::string text = "lictor";
-  for (std::size_t i = 1; i < path.size(); ++i) text += " " + path[i]->get_name();
-  return text;
-}
-
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(command->get_name());
-  return names;
-}
-
-std::vector<std::string> flag_names(const std::vector<const CLI::App*>& path) {
-  std::vector<std::string> names;
-  for (const CLI::App* app : path) {
-    for (const CLI::Option* option : app->get_options()) {
-      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    }
-  }
-  return names;
-}
-
-std::string suggestion(const std::string& name, const std::vector<std::string>& candidates) {
-  const std::vector<std::string_view> views(candidates.begin(), candidates.end());
-  return config::suggestion(name, views);
-}
-
-// In our own words where ours are better: what is not known, with the nearest that is.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
-  const auto path = command_path(app);
-  const std::vector<std::string> names = command_names(*path.back());
-  for (const std::string& extra : app.remaining(true)) {
-    if (extra.starts_with("-") && extra != "-" && extra != "--") {
-      const std::string flag = extra.substr(0, extra.find('='));
-      return fmt::format("{}: unknown option{}", printable(flag), suggestion(flag, flag_names(path)));
-    }
-    if (!names.empty()) return fmt::format("{}: unknown command{}", printable(extra), suggestion(extra, names));
-    return fmt::format("{}: one argument too many", printable(extra));
-  }
-  if (!names.empty()) return fmt::format("{} needs a command: {}", command_text(path), fmt::join(names, ", "));
-  return printable(error.what());
+void add_commands(CLI::App& app, Commands commands) {
+  add_status_command(app, commands);
+  add_why_command(app, commands);
+  add_license_commands(app, commands);
+  add_client_commands(app, commands);
+  add_product_commands(app, commands);
+  add_policy_commands(app, commands);
+  add_key_commands(app, commands);
+  add_report_commands(app, commands);
+  add_refusals_commands(app, commands);
+  add_audit_commands(app, commands);
+  add_profile_commands(app, commands);
+  add_completion_command(app, commands);
+  add_docs_command(app, commands);
 }
 
 }  // namespace
@@ -101,13 +74,11 @@ ExitCode run(Session& session, int argc, const char* const* argv) {
   add_global_options(app, session.globals());
 
   Action chosen;
-  const Commands commands{session, chosen};
-  add_status_command(app, commands);
-  add_license_commands(app, commands);
-  add_product_commands(app, commands);
-  add_policy_commands(app, commands);
-  add_key_commands(app, commands);
-  add_audit_commands(app, commands);
+  add_commands(app, {session, chosen});
+  if (argc > 1 && std::string_view(argv[1]) == kCompleteCommand) {
+    session.output().write(completions(app, {argv + 2, argv + argc}));
+    return ExitCode::success;
+  }
 
   try {
     app.parse(argc, argv);

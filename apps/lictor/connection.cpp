@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "lictor/error.h"
+#include "lictor/profile.h"
 #include "lictor/text.h"
 
 namespace lictor::cli {
@@ -84,7 +85,7 @@ std::string part(CURLU* url, CURLUPart which) {
   return text;
 }
 
-void set_url(Connection& connection, const std::string& text, std::string_view source) {
+void set_url(Connection& connection, const std::string& text, const std::string& source) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0);
   const std::string scheme = part(url.get(), CURLUPART_SCHEME);
@@ -100,6 +101,7 @@ void set_url(Connection& connection, const std::string& text, std::string_view s
   std::transform(host.begin(), host.end(), host.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   connection.loopback = is_loopback(host);
+  connection.url_source = source;
   connection.encrypted = scheme == "https";
   connection.url = part(url.get(), CURLUPART_URL);
   while (connection.url.ends_with('/')) connection.url.pop_back();
@@ -115,46 +117,118 @@ void set_key(Connection& connection, std::string key, std::string source) {
   connection.key_source = std::move(source);
 }
 
-void read_admin_key(Connection& connection) {
-  const fs::path path = connection.data / "admin.key";
+void read_key_file(Connection& connection, const fs::path& path) {
   auto key = read_small_file(path);
   if (!key) {
     const std::string reason = errno == 0 ? "it is empty" : std::strerror(errno);
     throw CommandError(ExitCode::unauthenticated, fmt::format("{}: {}", printable(path.string()), reason),
-                       "lictord writes it at its first start: lictord --data " + printable(connection.data.string()));
+                       "lictord writes it at its first start: lictord --data " +
+                           (connection.data.empty() ? "DIR" : printable(connection.data.string())));
   }
   set_key(connection, *std::move(key), printable(path.string()));
+  connection.key_file = path;
+}
+
+// Who said where the server is, in the order of precedence.
+enum class Origin { none, flag, environment, own_profile, guess };
+
+struct Place {
+  Origin origin = Origin::none;
+  Profile profile;  // empty when there is none
+  fs::path data;    // empty when there is none
+};
+
+Place place_of_data(Origin origin, const fs::path& data) {
+  Place place{origin, {}, data};
+  std::error_code error;
+  if (fs::exists(data / kProfileFile, error)) place.profile = read_profile(data / kProfileFile);
+  return place;
+}
+
+// `text`: the file, or a directory that holds one.
+Place place_of_profile(Origin origin, const fs::path& text) {
+  std::error_code error;
+  Place place{origin, read_profile(fs::is_directory(text, error) ? text / kProfileFile : text), {}};
+  const fs::path directory = place.profile.path.parent_path();
+  place.data = place.profile.data;
+  // One that lies in a data directory, where lictord put it, need not say so.
+  const bool beside = fs::exists(directory / "lictord.url", error) || fs::exists(directory / "admin.key", error);
+  if (place.data.empty() && beside) place.data = directory.empty() ? "." : directory;
+  return place;
+}
+
+Place find_place(const std::string& data, const std::string& profile, bool otherwise_given) {
+  if (!profile.empty() && !data.empty())
+    throw CommandError(ExitCode::usage, "--data and --profile can't be given together");
+  if (!profile.empty()) return place_of_profile(Origin::flag, profile);
+  if (!data.empty()) return place_of_data(Origin::flag, data);
+  if (const std::string path = environment("LICTOR_PROFILE"); !path.empty())
+    return place_of_profile(Origin::environment, path);
+  if (const std::string path = environment("LICTOR_DATA"); !path.empty())
+    return place_of_data(Origin::environment, path);
+  std::error_code error;
+  const fs::path own = own_profile_path();
+  if (!own.empty() && fs::exists(own, error)) return place_of_profile(Origin::own_profile, own);
+  const fs::path guess = otherwise_given ? fs::path() : guess_data();
+  return guess.empty() ? Place() : place_of_data(Origin::guess, guess);
+}
+
+void set_url_of_place(Connection& connection, const Place& place) {
+  const fs::path file = place.data / "lictord.url";
+  if (!place.data.empty() && is_locked(file)) {
+    const auto text = read_small_file(file);
+    if (text && !text->empty()) return set_url(connection, *text, printable(file.string()));
+  }
+  if (!place.profile.url.empty()) {
+    set_url(connection, place.profile.url, printable(place.profile.path.string()) + ": url");
+    if (!connection.loopback || place.data.empty()) return;
+  }
+  if (!place.data.empty()) {
+    throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(place.data.string())),
+                       "start it with lictord --data DIR, or name the server with --url or LICTOR_URL");
+  }
+  set_url(connection, kDefaultUrl, "the default address");
+}
+
+void set_key_of_place(Connection& connection, const Place& place) {
+  if (!place.profile.api_key.empty())
+    return set_key(connection, place.profile.api_key, printable(place.profile.path.string()));
+  if (!place.profile.api_key_file.empty()) {
+    require_private(place.profile.api_key_file);
+    return read_key_file(connection, place.profile.api_key_file);
+  }
+  if (!place.data.empty()) return read_key_file(connection, place.data / "admin.key");
+  throw CommandError(ExitCode::unauthenticated,
+                     fmt::format("{} names no API key", printable(place.profile.path.string())),
+                     "give it a member api_key_file or api_key, or set LICTOR_API_KEY");
 }
 
 }  // namespace
 
-Connection find_connection(const std::string& url, const std::string& data) {
+Connection find_connection(const std::string& url, const std::string& data, const std::string& profile) {
   const std::string url_variable = environment("LICTOR_URL");
-  const std::string data_variable = environment("LICTOR_DATA");
   std::string key_variable = trimmed(environment("LICTOR_API_KEY"));
-  Connection connection;
-  connection.data = !data.empty() ? data : data_variable;
-  const bool guessed = url.empty() && url_variable.empty() && connection.data.empty() && key_variable.empty();
-  if (guessed) connection.data = guess_data();
+  const bool url_given = !url.empty() || !url_variable.empty();
+  const Place place = find_place(data, profile, url_given || !key_variable.empty());
 
-  const auto url_file = connection.data.empty() ? std::nullopt : read_small_file(connection.data / "lictord.url");
+  Connection connection;
+  connection.data = place.data;
   if (!url.empty()) {
     set_url(connection, url, "--url");
   } else if (!url_variable.empty()) {
     set_url(connection, url_variable, "LICTOR_URL");
-  } else if (!connection.data.empty() && !is_locked(connection.data / "lictord.url")) {
-    throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(connection.data.string())),
-                       "start it with lictord --data DIR, or name the server with --url or LICTOR_URL");
-  } else if (url_file && !url_file->empty()) {
-    set_url(connection, *url_file, printable((connection.data / "lictord.url").string()));
   } else {
-    set_url(connection, kDefaultUrl, "the default address");
+    set_url_of_place(connection, place);
   }
 
-  if (data.empty() && !key_variable.empty()) {
+  const bool trusted = place.origin == Origin::environment || (place.origin == Origin::own_profile && !url_given) ||
+                       (place.origin == Origin::guess && connection.loopback);
+  if (place.origin == Origin::flag) {
+    set_key_of_place(connection, place);
+  } else if (!key_variable.empty()) {
     set_key(connection, std::move(key_variable), "LICTOR_API_KEY");
-  } else if (!connection.data.empty() && (!guessed || connection.loopback)) {
-    read_admin_key(connection);
+  } else if (trusted) {
+    set_key_of_place(connection, place);
   } else {
     throw CommandError(ExitCode::unauthenticated, "no API key", kKeyPlaces);
   }

@@ -1,9 +1,14 @@
 // Where the server is and which API key goes to it.
 //
-//   address: --url, else LICTOR_URL, else the file lictord.url of the data directory, else http://127.0.0.1:8000
-//   API key: admin.key of --data, else LICTOR_API_KEY, else admin.key of LICTOR_DATA
+//   address: --url, else LICTOR_URL, else what the place says, else http://127.0.0.1:8000
+//   API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's
+//   place:   --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile
 //
-// When none of these is given, the data directory of a trial run is taken: ./var/demo or ./var/lictor, if exactly one
+// A place is a profile (profile.h) or a data directory, with or without a profile in it. The lictord.url of a data
+// directory goes before the profile's url, and counts only while its lictord lives: another program may have taken its
+// port. The key of the user's own profile goes to that profile's address only.
+//
+// When nothing at all is given, the data directory of a trial run is taken: ./var/demo or ./var/lictor, if exactly one
 // of them holds an admin.key of the same user, and then only for a server on this machine. A key found by such a guess
 // never goes to an address that was given, and an address found by it never gets a key that was given.
 #pragma once
@@ -20,14 +25,17 @@ struct Connection {
   bool loopback = false;
   bool encrypted = false;
   crypto::Secret api_key;
-  std::string key_source;      // "admin.key in DIR", for errors
-  std::filesystem::path data;  // empty: none
+  std::string url_source;          // "LICTOR_URL", "DIR/lictord.url"
+  std::string key_source;          // "DIR/admin.key", for errors
+  std::filesystem::path key_file;  // empty: it came from elsewhere
+  std::filesystem::path data;      // empty: none
 };
 
-// `url` and `data` are the values of the flags; empty when they are not given. Throws CommandError.
-Connection find_connection(const std::string& url, const std::string& data);
+// The values of the flags; empty when they are not given. Throws CommandError.
+Connection find_connection(const std::string& url, const std::string& data, const std::string& profile);
 
 inline constexpr const char* kKeyPlaces =
-    "it is read from admin.key in the directory given with --data (or LICTOR_DATA), or from LICTOR_API_KEY";
+    "it is read from the profile given with --profile (or LICTOR_PROFILE), from admin.key in the directory given with "
+    "--data (or LICTOR_DATA), from LICTOR_API_KEY, or from your own profile (lictor profile save)";
 
 }  // namespace lictor::cli

@@ -38,4 +38,13 @@ inline boost::json::object object_of(const boost::json::object& object, std::str
   return value != nullptr && value->is_object() ? value->get_object() : boost::json::object();
 }
 
+// The texts of an array, with commas.
+inline std::string joined_texts(const boost::json::array& texts) {
+  std::string out;
+  for (const boost::json::value& text : texts) {
+    if (text.is_string()) out += (out.empty() ? "" : ", ") + std::string(text.get_string());
+  }
+  return out;
+}
+
 }  // namespace lictor::cli

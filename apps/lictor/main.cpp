@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
     lictor::cli::print_error(error.what(), {});
     code = ExitCode::refused;
   }
-  if (std::fflush(stdout) != 0 && code == ExitCode::success) {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!written && code == ExitCode::success) {
     lictor::cli::print_error("the output could not be written", {});
     code = ExitCode::refused;
   }

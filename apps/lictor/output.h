@@ -20,12 +20,16 @@ class Output {
   void print_json(const boost::json::value& value) const;  // over several lines, indented by two
   void print(const Table& table) const;
   void print_line(std::string_view line) const;
+  void write(std::string_view text) const;   // as it is, to stdout
   void remark(std::string_view line) const;  // to stderr
 
  private:
   bool json_ = false;
   bool colours_ = false;
 };
+
+// As print_json prints it, appended to `out`: the first line is not indented, those that follow are by `indent`.
+void append_json(std::string& out, const boost::json::value& value, std::size_t indent = 0);
 
 // `lictor: message`, then the hint on a line of its own when there is one.
 void print_error(std::string_view message, std::string_view hint);
@@ -44,6 +48,7 @@ class Progress {
   bool on_terminal_;
 };
 
+bool is_terminal_input();
 bool ask(std::string_view question);  // on a terminal; only y and yes are a yes
 
 }  // namespace lictor::cli

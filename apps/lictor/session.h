@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "lictor/arguments.h"
 #include "lictor/client.h"
 #include "lictor/output.h"
 
@@ -17,6 +18,7 @@ namespace lictor::cli {
 struct GlobalOptions {
   std::string url;
   std::string data;
+  std::string profile;
   std::string timeout = "30s";
   bool json = false;
 };
@@ -66,11 +68,21 @@ struct Commands {
 
 // One in each file of its group.
 void add_status_command(CLI::App& app, Commands commands);
+void add_why_command(CLI::App& app, Commands commands);
 void add_license_commands(CLI::App& app, Commands commands);
+void add_license_change_commands(CLI::App& group, Commands commands);  // of the group `license`
+void add_license_export_command(CLI::App& group, Commands commands);
+void add_license_import_command(CLI::App& group, Commands commands);
+void add_client_commands(CLI::App& app, Commands commands);
 void add_product_commands(CLI::App& app, Commands commands);
 void add_policy_commands(CLI::App& app, Commands commands);
 void add_key_commands(CLI::App& app, Commands commands);
+void add_report_commands(CLI::App& app, Commands commands);
+void add_refusals_commands(CLI::App& app, Commands commands);
 void add_audit_commands(CLI::App& app, Commands commands);
+void add_profile_commands(CLI::App& app, Commands commands);
+void add_completion_command(CLI::App& app, Commands commands);
+void add_docs_command(CLI::App& app, Commands commands);  // not shown in --help
 
 // What several groups say in the same way.
 // A time, or `otherwise` when the member is null or missing.
@@ -78,5 +90,12 @@ std::string time_or(const boost::json::object& object, std::string_view name, st
 std::string limit_text(const boost::json::object& object, std::string_view name);  // "unlimited" for null
 Cell status_cell(const std::string& status);
 void remark_more(Session& session, const Listing& listing);  // that there are more than were shown
+// Whether there is somebody to ask before something that can't be undone: not with --yes. Throws CommandError (wrong
+// usage) when there is neither --yes nor a terminal.
+bool must_ask(const ChangeOptions& options);
+// Asks if it must. Throws CommandError for a no.
+void confirm(const ChangeOptions& options, std::string_view question);
+// With the member `etag` of the answer that it came in, for --if-match.
+boost::json::object with_etag(Session& session, boost::json::object object);
 
 }  // namespace lictor::cli

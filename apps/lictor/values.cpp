@@ -226,7 +226,25 @@ Result<Member> parse_assignment(std::string_view text) {
   return Member(std::string(text.substr(0, equals)), std::move(parsed));
 }
 
+void add_member(json::object& object, std::string_view flag, Member member) {
+  const auto [place, added] = object.emplace(member.first, std::move(member.second));
+  if (!added) throw CommandError(ExitCode::usage, fmt::format("{}: {} is given twice", flag, printable(member.first)));
+}
+
+void require_apart(const json::object& given, const std::vector<std::string>& unset) {
+  for (const std::string& name : unset) {
+    if (given.contains(name))
+      throw CommandError(ExitCode::usage, fmt::format("--unset {}: it is set, too", printable(name)));
+  }
+}
+
 json::value to_json(const Limit& limit) { return limit ? json::value(*limit) : json::value(nullptr); }
+
+std::int64_t required_time(std::string_view flag, std::string_view text, base::UnixSeconds now) {
+  const Limit time = required_value(flag, text, parse_time(text, now));
+  if (!time) refuse_value(flag, text, {{}, "a time"});
+  return *time;
+}
 
 void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem) {
   throw CommandError(ExitCode::usage,

@@ -2,12 +2,14 @@
 // caller, who knows the flag.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -33,11 +35,17 @@ base::Result<Member> parse_feature(std::string_view text);
 base::Result<Member> parse_quota(std::string_view text);
 // MEMBER=JSON; a single word that is no JSON is taken as a text.
 base::Result<Member> parse_assignment(std::string_view text);
+// Adds a member, or CommandError (wrong usage) when `flag` gave it twice.
+void add_member(boost::json::object& object, std::string_view flag, Member member);
+// CommandError (wrong usage) when one that is to be taken away (--unset) is given, too.
+void require_apart(const boost::json::object& given, const std::vector<std::string>& unset);
 
 boost::json::value to_json(const Limit& limit);
 
 // The value, or CommandError (wrong usage) that names the flag, the text and what is allowed.
 [[noreturn]] void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem);
+// A time that is not `never`.
+std::int64_t required_time(std::string_view flag, std::string_view text, base::UnixSeconds now);
 template <class T>
 T required_value(std::string_view flag, std::string_view text, base::Result<T> parsed) {
   if (!parsed) refuse_value(flag, text, parsed.problem());

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <system_error>
 #include <thread>
 
 #include "api/routes.h"
@@ -291,7 +292,12 @@ void Daemon::start() {
     write_profile_file((parts_->data / kProfileFile).string(), local_url_of(host, parts_->server.port()),
                        kAdminKeyFile);
   }
-  parts_->url_file.emplace((parts_->data / kUrlFile).string(), url);
+  try {
+    parts_->url_file.emplace((parts_->data / kUrlFile).string(), url);
+  } catch (const std::system_error& error) {  // a full disk must not keep what can be served from being served
+    parts_->log.warning("server.url_file_failed", "The address can't be noted; lictor --data will not find it",
+                        {{"error", error.what()}});
+  }
   parts_->log.info("server.started", "Listening",
                    {{"url", url},
                     {"version", LICTOR_VERSION},

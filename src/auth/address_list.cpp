@@ -41,6 +41,7 @@ std::optional<AddressList::Network> AddressList::read_network(std::string_view t
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
   if (error != std::errc{} || end != length.data() + length.size() || bits > (is_ipv4 ? 32U : 128U))
     return std::nullopt;
+  if (length.size() > 1 && length.front() == '0') return std::nullopt;  // in one way only
   network.bits = is_ipv4 ? kMappedBits + bits : bits;
   for (unsigned bit = network.bits; bit < 128; ++bit) {
     if ((network.address[bit / 8] & (0x80U >> (bit % 8))) != 0) return std::nullopt;

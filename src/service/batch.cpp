@@ -121,8 +121,9 @@ void Batch::admit(Item& item, const std::optional<store::LicenseRow>& row) {
     return;
   }
   const auto [it, is_new] = license_index_.try_emplace(row->row, licenses_.size());
-  if (is_new) licenses_.push_back({*row, catalog_.terms(row->policy, row->overrides), false, false});
-  const License& license = licenses_[it->second];
+  if (is_new) licenses_.emplace_back(*row, catalog_.terms(row->policy, row->overrides));
+  License& license = licenses_[it->second];
+  license.by_key = license.by_key || item.job->ref.by == store::LicenseRef::By::key_digest;
   if (const auto refusal = refuse_access(*license.terms->product, item.job->access)) {
     answer.denial = denial_of(*refusal);
     return;
@@ -338,7 +339,7 @@ void Batch::store_changes(store::Tx& tx) {
 void Batch::publish(Cache& cache) const {
   cache.begin_publish();
   for (const License& license : licenses_) {
-    if (license.published) cache.publish(license.row, license.terms);
+    if (license.published) cache.publish(license.row, license.terms, license.by_key);
   }
   // Whatever the clock does next: a seat that was taken back is nobody's.
   for (const auto& [license, client_id] : ended_) cache.publish(licenses_[license].row.id, client_id, {});

@@ -32,10 +32,12 @@ class Batch {
 
  private:
   struct License {
+    License(store::LicenseRow its_row, TermsHandle its_terms) : row(std::move(its_row)), terms(std::move(its_terms)) {}
     store::LicenseRow row;
     TermsHandle terms;
     bool changed = false;    // to be written
     bool published = false;  // to be told to the cache
+    bool by_key = false;     // a job named it by its key
   };
   struct Seat {
     std::size_t license = 0;

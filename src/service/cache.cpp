@@ -365,8 +365,8 @@ void Cache::fill(const store::LicenseView& view, const TermsHandle& terms, bool 
   if (license != kNone && seat != kNone) last_seat(license).store(seat, std::memory_order_relaxed);
 }
 
-void Cache::publish(const store::LicenseRow& license, const TermsHandle& terms) {
-  put_license(license, terms, std::nullopt, false);
+void Cache::publish(const store::LicenseRow& license, const TermsHandle& terms, bool by_key) {
+  put_license(license, terms, std::nullopt, by_key);
 }
 
 void Cache::publish(const base::Id& license, std::string_view client_id, const licensing::Activation& activation) {

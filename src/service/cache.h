@@ -77,7 +77,7 @@ class Cache {
 
   // The write path, after COMMIT and before the answers: first begin_publish(), then the changed rows.
   void begin_publish() noexcept { commits_.fetch_add(1, std::memory_order_acq_rel); }
-  void publish(const store::LicenseRow& license, const TermsHandle& terms);
+  void publish(const store::LicenseRow& license, const TermsHandle& terms, bool by_key = false);
   void publish(const base::Id& license, std::string_view client_id, const licensing::Activation& activation);
 
   // After begin_publish(): licenses with these terms have others now (a policy was changed). Walks through all records.

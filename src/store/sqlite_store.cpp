@@ -11,6 +11,7 @@
 #include "store/sqlite_settings.h"
 #include "store/sqlite_tx.h"
 #include "store/store.h"
+#include "store/whole_file.h"
 
 namespace lictor::store {
 namespace {
@@ -44,6 +45,7 @@ SqliteOptions resolved(SqliteOptions options) {
 
 const std::string& with_file(const std::string& path) {
   create_database_file(path);
+  check_file_is_whole(path);
   return path;
 }
 

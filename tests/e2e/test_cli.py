@@ -10,69 +10,31 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from command_line import DONE, REFUSED, UNAUTHENTICATED, UNREACHABLE, USAGE, Cli
 from support import BIN_DIR, KEY_FORMAT, free_port, lictor, run
-
-DONE, REFUSED, USAGE, UNREACHABLE, UNAUTHENTICATED = range(5)
 
 LICENSE_ID = re.compile(r"lic_[0-9a-z]{26}")
 API_KEY_ID = re.compile(r"key_[0-9a-z]{26}")
 NO_LICENSE = "lic_" + "0" * 26
-COMMANDS = [
-    ("status",),
-    *[("license", name) for name in ("create", "list", "show", "suspend", "resume", "revoke")],
-    *[(group, name) for group in ("product", "policy") for name in ("create", "list")],
-    *[("key", name) for name in ("create", "list", "revoke")],
-    *[("audit", name) for name in ("list", "verify")],
-]
-GROUPS = [(), ("license",), ("product",), ("policy",), ("key",), ("audit",)]
+IN_GROUPS = {
+    "license": "create list show find change renew extend suspend resume revoke transfer export import",
+    "client": "list show deactivate block unblock forget",
+    "product": "create list show change delete",
+    "policy": "create list show change delete",
+    "key": "create list show change revoke",
+    "report": "usage seats refusals",
+    "refusals": "list",
+    "audit": "list verify",
+    "profile": "save show",
+}
+COMMANDS = [("status",), ("why",), ("completion",)]
+COMMANDS += [(group, name) for group, names in IN_GROUPS.items() for name in names.split()]
+GROUPS = [(), *[(group,) for group in IN_GROUPS]]
 
 
 @pytest.fixture
 def cli(shared_server, secrets):
     return Cli(shared_server, secrets)
-
-
-class Cli:
-    """The command against one server, as its administrator."""
-
-    def __init__(self, server, secrets):
-        self.server = server
-        self.secrets = secrets
-
-    def run(self, *args, env=None):
-        return lictor(*args, "--data", self.server.data, env={"LICTOR_URL": self.server.url, **(env or {})})
-
-    def done(self, *args, env=None):
-        """What it prints when it succeeds."""
-        finished = self.run(*args, env=env)
-        assert finished.code == DONE, finished
-        return finished.out
-
-    def json(self, *args, env=None):
-        return json.loads(self.done(*args, "--json", env=env))
-
-    def fails(self, code, *args, env=None):
-        """The one line that says why, and the hint, if any."""
-        finished = self.run(*args, env=env)
-        assert finished.code == code, finished
-        assert finished.out == "", finished
-        line, *hint = finished.err.splitlines()
-        assert line.startswith("lictor: ") and len(hint) <= 1, finished
-        assert not hint or hint[0].startswith("hint: "), finished
-        return line.removeprefix("lictor: ")
-
-    def create(self, *args, policy="floating", env=None):
-        licenses = self.json("license", "create", "--product", "demo", "--policy", policy, *args, env=env)
-        for created in licenses:
-            self.secrets.add_license_key(created["license_key"])
-        return licenses
-
-    def validate(self, license_key):
-        """The code of the refusal, or None."""
-        answer = self.server.call(
-            "POST", "/api/v1/licenses/validate", {"license_key": license_key}, api_key=self.server.admin_key
-        )
-        return None if answer.status_code == 200 else answer.json()["error"]["code"]
 
 
 # ---- licenses ----
@@ -289,7 +251,7 @@ def test_an_api_key_works_until_it_is_revoked(cli, secrets):
     assert sorted(listed["scopes"]) == ["admin:read", "license:validate"] and "api_key" not in listed
     assert secret not in cli.done("key", "list")
 
-    assert cli.done("key", "revoke", name) == f"{name} (ci) is revoked\n"
+    assert cli.done("key", "revoke", name, "--yes") == f"{name} (ci) is revoked\n"
     refused = lictor("license", "list", **as_other)
     assert refused.code == UNAUTHENTICATED and refused.err.startswith("lictor: UNAUTHENTICATED: "), refused
     assert "LICTOR_API_KEY" in refused.err and secret not in refused.err
@@ -309,8 +271,11 @@ def test_status(cli):
     status = cli.json("status")
     assert status["version"] and status["events"] >= 1 and status["uptime_seconds"] >= 0
     text = cli.done("status")
+    assert re.match(rf"lictord [0-9.]+ at {re.escape(cli.server.url)}, up for .+ audit events\n", text)
+    text = cli.done("status", "--server")
     assert re.search(rf"^server +{re.escape(cli.server.url)}$", text, re.MULTILINE)
     assert re.search(r"^audit events +\d+$", text, re.MULTILINE)
+    assert cli.json("status", "--server")["licenses"] == status["license_count"]
 
 
 def test_audit_list_shows_the_newest_or_what_follows(cli):
@@ -384,27 +349,27 @@ def test_audit_verify_names_what_was_tampered_with(server, secrets):
 
 
 WRONG_USAGE = [  # arguments, what the line says
-    ([], "lictor needs a command: status, license, product, policy, key, audit"),
+    ([], "lictor needs a command: status, why, license, client, product, policy, key, report, "),
     (["licens"], "licens: unknown command; did you mean license?"),
     (["license", "craete"], "craete: unknown command; did you mean create?"),
-    (["license"], "lictor license needs a command: create, list, show, suspend, resume, revoke"),
-    (["license", "create", "--product", "demo"], "--policy is required"),
+    (["license"], "lictor license needs a command: create, list, show, find, change, renew, extend, suspend, "),
+    (["license", "create", "--product", "demo"], "lictor license create needs --policy (Name of the policy)"),
     (["license", "create", "--product", "p", "--policy", "q", "--cuont", "3"], "--cuont: unknown option; did you mean --count?"),
-    (["license", "create", "--product", "p", "--policy", "q", "--count", "0"], "--count: "),
-    (["license", "create", "--product", "p", "--policy", "q", "--count", "1001"], "--count: "),
+    (["license", "create", "--product", "p", "--policy", "q", "--count", "0"], "--count 0: not allowed; give a whole number from 1 to 10000"),
+    (["license", "create", "--product", "p", "--policy", "q", "--count", "10001"], "--count 10001: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--count", "2", "--key", "ABCD"], "--key: "),
     (["license", "create", "--product", "p", "--policy", "q", "--max-clients", "many"], "--max-clients many: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--max-clients=-1"], "--max-clients -1: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease"], "--set lease: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease={"], "--set lease={: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "a=1", "--set", "a=2"], "--set: a is given twice"),
-    (["license", "show"], "license is required"),
+    (["license", "show"], "lictor license show needs license"),
     (["license", "show", NO_LICENSE, "more"], "more: one argument too many"),
     (["license", "show", "lic_short"], "lic_short: not the id of a license"),
-    (["license", "list", "--status", "gone"], "--status: "),
-    (["license", "list", "--policy", "floating"], "--policy requires --product"),
+    (["license", "list", "--status", "gone"], "--status gone: not allowed; give active, grace, "),
+    (["license", "list", "--policy", "floating"], "--policy needs --product beside it"),
     (["license", "create", "--product", "p", "--policy", "q", "--starts-at", "never"], "--starts-at never: not allowed; give a time"),
-    (["license", "list", "--all", "--limit", "3"], "--limit excludes --all"),
+    (["license", "list", "--all", "--limit", "3"], "--limit and --all can't be given together"),
     (["policy", "create", "--product", "p", "n", "--duration", "1y"], "--duration 1y: not allowed; give "),
     (["policy", "create", "--product", "p", "n", "--lease", "10m5"], "--lease 10m5: not allowed; give "),
     (["policy", "create", "--product", "p", "n", "--quota", "calls=5"], "--quota calls=5: not allowed; give "),
@@ -412,7 +377,7 @@ WRONG_USAGE = [  # arguments, what the line says
     (["policy", "create", "--product", "p", "n", "--terms", "{"], "--terms: no JSON"),
     (["policy", "create", "--product", "p", "n", "--terms", "no-such-file"], "--terms no-such-file: there is no such file"),
     (["product", "create", "p", "--release", "1.0"], "--release 1.0: not allowed; give "),
-    (["key", "create", "n"], "--scope is required"),
+    (["key", "create", "n"], "lictor key create needs --scope (What it may do"),
     (["key", "revoke", "key_short"], "that is not the id of an API key"),
     (["audit", "list", "--after", "x"], ""),
     (["status", "--timeout", "0"], "--timeout 0: not allowed; give "),
@@ -513,7 +478,7 @@ def test_refusals_of_the_server(cli):
     line = cli.fails(REFUSED, "license", "create", "--product", "demo", "--policy", "floating", "--set", "leese=1")
     assert "leese" in line
     assert cli.fails(REFUSED, "key", "create", "n", "--scope", "everything")
-    assert cli.fails(REFUSED, "key", "revoke", "key_" + "0" * 26).startswith("NOT_FOUND: ")
+    assert cli.fails(REFUSED, "key", "revoke", "key_" + "0" * 26, "--yes").startswith("NOT_FOUND: ")
 
 
 def test_a_full_disk_is_no_success(cli):
@@ -546,11 +511,11 @@ def test_help_names_every_command_and_exit_code():
     listed = set()
     for group in GROUPS:
         text = lictor(*group, "--help").out
-        names = re.findall(r"^  ([a-z]+) ", text[text.index("Subcommands:") :].split("\n\n")[0], re.MULTILINE)
+        names = re.findall(r"^  ([a-z]+) ", text[text.index("Commands:") :].split("\n\n")[0], re.MULTILINE)
         listed |= {(*group, name) for name in names}
     assert listed - set(GROUPS) == set(COMMANDS)
     text = lictor("--help").out
-    assert re.findall(r"^  (\d)  ", text[text.index("Exit codes:") :], re.MULTILINE) == list("01234")
+    assert re.findall(r"^  (\d)  ", text[text.index("Exit codes:") :], re.MULTILINE) == list("012345")
 
 
 def test_version():

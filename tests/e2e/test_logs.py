@@ -89,3 +89,66 @@ def test_what_comes_from_outside_can_write_no_line_of_its_own(start_server, form
             assert json.loads(line)["level"] != "forged"
         else:
             assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z +[A-Z]+ ", line), line
+
+
+def refuse_in_every_way(server, created, api_key):
+    """Calls that are refused although (or because) they carry true secrets: their error bodies."""
+    key, other = created["license_key"], server.create_license("perpetual")
+    few = server.create_api_key(scopes=["license:validate"])["api_key"]
+    limited = server.create_api_key(scopes=["license:activate"], product="sandbox")["api_key"]
+    activate(server, created, "first", api_key, hardware_fingerprint="f3" * 16)
+    server.admin("POST", f"/licenses/{other['license_id']}/revoke", {"reason": "test"})
+    calls = [
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "second", "hardware_fingerprint": "d1" * 16}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "first", "hardware_fingerprint": "e2" * 16}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": other["license_key"], "client_id": "c"}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "c"}, limited),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "c"}, few),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "c"}, api_key + "x"),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "c"}, api_key.swapcase()),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": ["c"]}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": [key], "client_id": "c"}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": key, "license_id": key, "client_id": "c"}, api_key),
+        ("POST", "/api/v1/activate", {"license_key": key, "client_id": "c", "signature": "0" * 64, "timestamp": 1}, api_key),
+        ("POST", "/api/v1/licenses/validate", {"license_key": key, "client_id": "nobody"}, api_key),
+        ("POST", "/api/v1/licenses/usage", {"license_key": key, "metric": "m", "quantity": 1, "idempotency_key": "i"}, few),
+        ("GET", f"/api/v1/licenses/{key}", None, server.admin_key),
+        ("GET", f"/api/v1/clients/first?license_id={key}", None, server.admin_key),
+        ("GET", f"/api/v1/admin/licenses/{key}", None, server.admin_key),
+        ("GET", f"/api/v1/admin/licenses?license_key={key}", None, server.admin_key),
+        ("POST", "/api/v1/admin/licenses/lookup", {"license_key": {"key": key}}, server.admin_key),
+        ("POST", "/api/v1/admin/licenses", {"product": "demo", "policy": "perpetual", "license_key": key}, server.admin_key),
+        ("POST", "/api/v1/admin/licenses/import",
+         {"licenses": [{"product": "demo", "policy": "perpetual", "license_key": key, "holder": "x"}]}, server.admin_key),
+        ("POST", "/api/v1/admin/api-keys", {"name": "n", "scopes": [api_key]}, few),
+    ]
+    answers = [server.call(method, path, body, api_key=caller) for method, path, body, caller in calls]
+    assert all(answer.status_code >= 400 for answer in answers), [answer.status_code for answer in answers]
+    return [answer.text for answer in answers], [key, other["license_key"], few, limited]
+
+
+@pytest.mark.quick
+def test_errors_refusals_events_and_metrics_tell_no_secret(start_server):
+    """What administrators and monitoring read; the watch of conftest.py looks for every secret in what all tests saw."""
+    server = start_server(*JSON_LOG)
+    created = server.create_license("perpetual", overrides={"max_clients": 1, "binding": "strict"})
+    api_key = server.create_api_key()["api_key"]
+    errors, secrets = refuse_in_every_way(server, created, api_key)
+    secrets += [api_key, server.admin_key]
+    secrets += [secret.rsplit("_", 1)[-1] for secret in secrets if secret.startswith("lk_")]
+    refusals = eventually(lambda: server.call("GET", "/api/v1/admin/refusals?limit=500", api_key=server.admin_key).json()["data"]["refusals"])
+    assert {"MAX_CLIENTS_REACHED", "HARDWARE_MISMATCH", "LICENSE_REVOKED"} <= {refusal["code"] for refusal in refusals}
+    told = {
+        "errors": "\n".join(errors),
+        "refusals": json.dumps(refusals),
+        "events": server.call("GET", "/api/v1/admin/events?limit=1000", api_key=server.admin_key).text,
+        "report": server.call("GET", "/api/v1/admin/reports/refusals?format=csv&by=license", api_key=server.admin_key).text,
+        "api keys": server.call("GET", "/api/v1/admin/api-keys", api_key=server.admin_key).text,
+        "metrics": server.call("GET", "/metrics").text,
+    }
+    server.stop()
+    told["logs"] = server.logs()
+    assert all(len(text) > 100 for text in told.values())
+    for where, text in told.items():
+        for secret in secrets:
+            assert secret.upper() not in text.upper(), where

@@ -56,8 +56,9 @@ std::optional<Network> read_network(const std::string& text) {
   if (!address) return std::nullopt;
   if (slash == std::string::npos) return Network{*address, 128};
   const std::string digits = text.substr(slash + 1);
-  if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string::npos)
+  if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
     return std::nullopt;
+  if (digits.size() > 1 && digits.front() == '0') return std::nullopt;
   const std::size_t length = std::stoul(digits);
   if (length > (address->is_ipv4 ? 32U : 128U)) return std::nullopt;
   const std::size_t all = address->is_ipv4 ? 96 + length : length;

@@ -3,6 +3,7 @@
 // written out; what is refused names the member and what is allowed. Rows of an import and cursors are read on.
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -156,7 +157,9 @@ void check_taken(std::span<const Field> fields, const json::object& members) {
   check_rows(arguments.array("licenses"));
 }
 
+// Of a target that the HTTP parser lets through.
 void run_query(std::span<const Field> fields, std::string_view query) {
+  if (std::ranges::any_of(query, [](char c) { return c <= ' ' || c >= 0x7F; })) return;
   std::optional<api::RequestFault> fault;
   const json::object members = api::members_of_query(fields, query, fault);
   if (!fault) fault = api::check_members(fields, members);
@@ -167,11 +170,20 @@ void run_query(std::span<const Field> fields, std::string_view query) {
   require(!second, "and nothing is wrong with it");
 }
 
+// Fractions may come back rounded, and what is too large for one as something else; no member takes them.
+bool has_fraction(const json::value& value) {
+  if (value.is_array()) return std::ranges::any_of(value.get_array(), has_fraction);
+  if (value.is_object())
+    return std::ranges::any_of(value.get_object(), [](const auto& member) { return has_fraction(member.value()); });
+  return value.is_double();
+}
+
 void run_body(std::span<const Field> fields, std::string_view body) {
   const auto document = api::parse_document(body);
   if (!document) return require(!document.problem().message.empty(), "a problem says what is wrong");
   if (const auto fault = api::check_members(fields, *document)) return require_named(*fault);
   check_taken(fields, *document);
+  if (has_fraction(*document)) return;
   const auto again = api::parse_document(json::serialize(*document));
   require(again && *again == *document, "a body written out is the same");
 }
@@ -215,16 +227,14 @@ Seeds member_seeds() {
 }
 
 Words member_dictionary() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
+  static const std::set<std::string> kNames = [] {
+    std::set<std::string> names;
     for (const api::Route* route : routes()) {
       for (const Field& field : route->fields) {
-        names.push_back("\"" + std::string(field.name) + "\":");
-        if (route->method == "GET") names.push_back(std::string(field.name) + "=");
+        names.insert("\"" + std::string(field.name) + "\":");
+        if (route->method == "GET") names.insert(std::string(field.name) + "=");
       }
     }
-    std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
     return names;
   }();
   Words words(kNames.begin(), kNames.end());

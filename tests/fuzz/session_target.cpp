@@ -122,7 +122,8 @@ class Line {
   http::ServerHooks hooks_;
   std::shared_ptr<http::Mailbox> mailbox_ = std::make_shared<http::Mailbox>();
   std::atomic<std::uint64_t> errors_{0};
-  http::SessionContext context_{options_, hooks_, {}, 0, mailbox_, http::DateLine(0), Session::TimePoint{},
+  http::LiveLimits live_{options_};
+  http::SessionContext context_{options_, live_,  hooks_, {}, 0, mailbox_, http::DateLine(0), Session::TimePoint{},
                                 {},       errors_};
   std::vector<http::Deferred> deferred_;
   std::string pending_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -129,6 +130,31 @@ TEST_F(SqliteFile, what_is_no_database_is_refused_and_left_alone) {
   EXPECT_NE(refusal.message.find(path_), std::string::npos) << refusal.message;
   std::ifstream file(path_);
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
+}
+
+// SQLite takes it: the page that is not whole would be read as zeros at its end.
+TEST_F(SqliteFile, one_that_lacks_its_end_is_refused) {
+  open_at(path_);
+  const auto whole = std::filesystem::file_size(path_);
+  for (const std::uintmax_t missing : {std::uintmax_t{1}, std::uintmax_t{1000}, whole / 2}) {
+    std::filesystem::resize_file(path_, whole - missing);
+    const Refusal refusal = refusal_at(path_);
+    EXPECT_EQ(refusal.kind, StoreError::Kind::corrupt);
+    EXPECT_NE(refusal.message.find(path_), std::string::npos) << refusal.message;
+    EXPECT_NE(refusal.message.find("its end is missing"), std::string::npos) << refusal.message;
+    EXPECT_EQ(std::filesystem::file_size(path_), whole - missing) << "it was changed";
+  }
+  std::filesystem::resize_file(path_, whole);
+}
+
+TEST_F(SqliteFile, one_whose_end_is_still_in_the_log_is_taken) {
+  const std::string copy = directory_.file("copy.db");
+  {
+    const auto store = open_at(path_);
+    store->write([](store::Tx& tx) { tx.insert_product({0, base::Id{}, "product", "{}", 1}); });
+    for (const std::string end : {"", "-wal"}) std::filesystem::copy_file(path_ + end, copy + end);
+  }
+  EXPECT_NO_THROW(open_at(copy)->open_reader());
 }
 
 TEST_F(SqliteFile, the_database_of_another_program_is_refused_and_left_alone) {

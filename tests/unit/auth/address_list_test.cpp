@@ -39,9 +39,9 @@ TEST(AddressList, AllowsWhatIsInside) {
 
 TEST(AddressList, Refused) {
   for (const std::string_view text :
-       {"10.0.0.1/8"sv, "10.0.0.0/33"sv, "10.0.0.0/-1"sv, "10.0.0.0/"sv, "10.0.0.0/8/8"sv, "127.1"sv, "0x7f000001"sv,
-        "2130706433"sv, "010.0.0.1"sv, "::1%lo"sv, "[::1]"sv, "localhost"sv, " "sv, "10.0.0.1  ::1"sv, "::/129"sv,
-        "10.0.0.1\0"sv, "10.0.0.1\0.evil.example"sv}) {
+       {"10.0.0.1/8"sv, "10.0.0.0/33"sv, "10.0.0.0/08"sv, "::/000000000000000000000"sv, "10.0.0.0/-1"sv, "10.0.0.0/"sv,
+        "10.0.0.0/8/8"sv, "127.1"sv, "0x7f000001"sv, "2130706433"sv, "010.0.0.1"sv, "::1%lo"sv, "[::1]"sv,
+        "localhost"sv, " "sv, "10.0.0.1  ::1"sv, "::/129"sv, "10.0.0.1\0"sv, "10.0.0.1\0.evil.example"sv}) {
     const auto parsed = AddressList::parse(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.problem().field, "addresses");

@@ -113,28 +113,45 @@ TEST_F(WritePathTest, TheQueueIsBoundedAndRenewalsAreShedLast) {
   EXPECT_TRUE(try_submit(activate(license, "later")));
 }
 
+// The usual activation names the license by its key; in the cache it was found by its id alone, so that a renewal could
+// not be told from new work.
+TEST_F(WritePathTest, WhatWasActivatedByKeyIsFoundByKey) {
+  const auto license = add_license(R"({"max_clients":3})");
+  start();
+  const store::LicenseRef by_key{store::LicenseRef::By::key_digest, read(license).license.key_digest};
+  auto job = activate(license, "a");
+  job->ref = by_key;
+  EXPECT_EQ(submit(std::move(job)).get().text(), "ok");
+  const std::string_view client = "a", other = "b";
+  CachedView view;
+  EXPECT_TRUE(cache_.find(by_key, &client, kNow, view));
+  EXPECT_FALSE(cache_.find(by_key, &other, kNow, view));
+}
+
 // Whatever the clock does, no more seats than allowed count at the moment it shows, and a seat without a lease stays.
 TEST_F(WritePathTest, AClockThatStepsGivesNoSeatTooMany) {
   const auto floating = add_license(R"({"max_clients":3,"lease":3600})");
   const auto fixed = add_license(R"({"max_clients":3})");
   start();
+  const auto reader = store_->open_reader();
   std::mt19937 random(17);
   std::set<std::string> kept;
-  for (int i = 0; i < 400; ++i) {
-    if (i % 5 == 0) clock_.set(kNow + static_cast<std::int64_t>(random() % 121) * 1800 - 60 * 1800);
+  for (int i = 0; i < 200; ++i) {
+    if (i % 5 == 0) clock_.set(kNow + static_cast<std::int64_t>(random() % 121) * 1800);  // 60 hours
     const std::string client = "c" + std::to_string(random() % 9);
     if (submit(activate(fixed, client)).get().text() == "ok") kept.insert(client);
     const bool gives_back = random() % 8 == 0;
     const auto outcome = submit(gives_back ? deactivate(floating, client) : activate(floating, client)).get();
-    if (!gives_back && outcome.text() == "ok") EXPECT_EQ(outcome.answer.lease_expires_at, clock_.now() + 3600);
+    if (!gives_back && outcome.text() == "ok") {
+      EXPECT_GE(outcome.answer.lease_expires_at, clock_.now() + 1800) << "a promise for longer is kept";
+    }
     EXPECT_TRUE(outcome.text() == "ok" || outcome.text() == "MAX_CLIENTS_REACHED") << outcome.text();
     std::size_t counting = 0;
     for (int n = 0; n < 9; ++n) {
-      const auto view = read(floating, "c" + std::to_string(n));
-      counting += view.activation && licensing::holds_seat(*view.activation, clock_.now()) ? 1 : 0;
+      const auto view = reader->license(ref_of(floating), "c" + std::to_string(n), clock_.now());
+      counting += view->activation && licensing::holds_seat(*view->activation, clock_.now()) ? 1 : 0;
     }
     ASSERT_LE(counting, 3U) << "step " << i;
-    ASSERT_LE(read(floating).license.state.seats_held, 3U);
   }
   EXPECT_EQ(kept.size(), 3U);
   for (const std::string& client : kept) EXPECT_TRUE(read(fixed, client).activation->held) << client;

@@ -1,0 +1,50 @@
+// What an import says: a line for each row of the file as it is known, and a sum.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstddef>
+#include <string>
+
+#include "lictor/output.h"
+
+namespace lictor::cli {
+
+class ImportReport {
+ public:
+  struct Failure {
+    std::size_t line = 0;
+    std::string field, problem;
+  };
+
+  ImportReport(Output& output, bool dry_run, bool quiet);
+
+  bool dry_run() const noexcept { return dry_run_; }
+  std::size_t failed() const noexcept { return failed_; }
+  std::size_t rows() const noexcept { return rows_; }
+  bool has_definitions() const noexcept { return !products_.empty() || !policies_.empty(); }
+  void show_only_failures(bool only) noexcept { only_failures_ = only; }
+  void forget_rows() noexcept;  // counts anew
+
+  void add_product(const std::string& name);
+  void add_policy(const std::string& product, const std::string& name);
+  void add(std::size_t line, const boost::json::object& answer);  // as POST /licenses/import says it
+  void add_failure(const Failure& failure);
+  void fail_created(const Failure& failure);  // a row that was added as created
+  void add_waiting(std::size_t line);         // a row of a dry run whose product or policy is yet to be made
+  void finish();                              // writes the sum
+
+ private:
+  void write_row(std::size_t line, const std::string& action, const std::string& text,
+                 const boost::json::object& members);
+  void flush();
+
+  Output& output_;
+  const bool dry_run_, quiet_;
+  bool only_failures_ = false;
+  std::size_t rows_ = 0, created_ = 0, updated_ = 0, unchanged_ = 0, skipped_ = 0, failed_ = 0, waiting_ = 0;
+  boost::json::array products_, policies_;
+  std::string text_;    // what is not written yet
+  bool began_ = false;  // the list of rows, as JSON
+};
+
+}  // namespace lictor::cli

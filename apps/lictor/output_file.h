@@ -1,0 +1,31 @@
+// Where an export goes: stdout, or a file that is there as a whole or not at all.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+namespace lictor::cli {
+
+// A file is for its owner alone (mode 0600): exports hold license keys and names of customers. It gets its name with
+// finish(); without it nothing is left. Throws CommandError.
+class OutputFile {
+ public:
+  // Empty or `-` is stdout.
+  explicit OutputFile(const std::string& path);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  bool is_stdout() const noexcept { return draft_.empty(); }
+  void write(std::string& text);  // and empties it
+  void finish();
+
+ private:
+  [[noreturn]] void fail() const;
+
+  std::string path_;
+  std::string draft_;
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace lictor::cli
