@@ -224,7 +224,8 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 // The guide's snippets join a base that ends in /api/v1 with paths that begin with it.
 std::string_view without_doubled_prefix(std::string_view path) noexcept {
   constexpr std::string_view kPrefix = "/api/v1";
-  const bool doubled = path.starts_with("/api/v1/api/v1/");
+  // Not so administration, which a proxy may guard by its path.
+  const bool doubled = path.starts_with("/api/v1/api/v1/") && !path.starts_with("/api/v1/api/v1/admin/");
   return doubled ? path.substr(kPrefix.size()) : path;
 }
 

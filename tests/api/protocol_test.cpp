@@ -99,6 +99,7 @@ TEST_F(ProtocolTest, MethodsAndPaths) {
       {"GET", "/api/v1/licenses/a/b", 404, ""},
       {"GET", "/api/v1/api/v1/licenses/" + license.id, 200, ""},
       {"GET", "/api/v1/api/v1/api/v1/licenses/" + license.id, 404, ""},
+      {"GET", "/api/v1/api/v1/admin/status", 404, ""},
       {"GET", "/api/v1/admin/licenses//clients", 404, ""},
       {"GET", "/api/v1/admin/licenses/" + license.id + "/clients/x", 404, ""},
       {"GET", "/ready", 200, ""},
