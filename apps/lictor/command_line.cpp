@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kFooter =
     "Where the server is, the first that says so:\n"
-    "  --url, LICTOR_URL, --profile or --data, LICTOR_PROFILE, LICTOR_DATA, your own profile, ./var/demo or\n"
+    "  --url, --profile or --data, LICTOR_URL, LICTOR_PROFILE, LICTOR_DATA, your own profile, ./var/demo or\n"
     "  ./var/lictor (on this machine only), http://127.0.0.1:8000\n"
     "Who you are, the first that has an API key:\n"
     "  --profile or --data, LICTOR_API_KEY, LICTOR_PROFILE, LICTOR_DATA, your own profile, and, with nothing given,\n"

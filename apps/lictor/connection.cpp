@@ -1,5 +1,6 @@
 #include "lictor/connection.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -59,15 +60,29 @@ bool is_locked(const fs::path& path) {
   return locked;
 }
 
-bool is_own_file(const fs::path& path) {
+// Nobody else made it, or can put another thing in its place.
+bool is_own(const fs::path& path, mode_t type) {
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid();
+  return ::lstat(path.c_str(), &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == ::geteuid() &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+// A directory that nobody named must be wholly one's own, or whoever made it would be told the key.
+bool is_own_data(const fs::path& directory) {
+  if (!is_own(directory.parent_path(), S_IFDIR) || !is_own(directory, S_IFDIR)) return false;
+  if (!is_own(directory / "admin.key", S_IFREG)) return false;
+  for (const char* const name : {"lictord.url", kProfileFile}) {
+    std::error_code error;
+    const auto status = fs::symlink_status(directory / name, error);
+    if (status.type() != fs::file_type::not_found && !is_own(directory / name, S_IFREG)) return false;
+  }
+  return true;
 }
 
 fs::path guess_data() {
   fs::path found;
   for (const char* const place : {"var/demo", "var/lictor"}) {
-    if (!is_own_file(fs::path(place) / "admin.key")) continue;
+    if (!is_own_data(place)) continue;
     if (!found.empty()) return {};
     found = place;
   }
@@ -75,7 +90,9 @@ fs::path guess_data() {
 }
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.");
+  in_addr address{};  // 127.0.0.0/8, RFC 1122, section 3.2.1.3; a name that begins like it is none
+  const bool in_net = ::inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24U == 127;
+  return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || in_net;
 }
 
 std::string part(CURLU* url, CURLUPart which) {
@@ -215,7 +232,7 @@ Connection find_connection(const std::string& url, const std::string& data, cons
   connection.data = place.data;
   if (!url.empty()) {
     set_url(connection, url, "--url");
-  } else if (!url_variable.empty()) {
+  } else if (!url_variable.empty() && place.origin != Origin::flag) {
     set_url(connection, url_variable, "LICTOR_URL");
   } else {
     set_url_of_place(connection, place);

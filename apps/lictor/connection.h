@@ -1,6 +1,6 @@
 // Where the server is and which API key goes to it.
 //
-//   address: --url, else LICTOR_URL, else what the place says, else http://127.0.0.1:8000
+//   address: --url, else the place's if a flag names it, else LICTOR_URL, else what the place says, else http://127.0.0.1:8000
 //   API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's
 //   place:   --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile
 //
@@ -9,7 +9,7 @@
 // port. The key of the user's own profile goes to that profile's address only.
 //
 // When nothing at all is given, the data directory of a trial run is taken: ./var/demo or ./var/lictor, if exactly one
-// of them holds an admin.key of the same user, and then only for a server on this machine. A key found by such a guess
+// of them is, with its admin.key, wholly the same user's own, and then only for a server on this machine. A key found by such a guess
 // never goes to an address that was given, and an address found by it never gets a key that was given.
 #pragma once
 

@@ -160,8 +160,15 @@ struct TransferOptions : OneLicense {
 };
 
 void transfer(Session& session, const TransferOptions& options) {
-  if (options.new_key && must_ask(options))
-    confirm(options, ask_of(session, options, "Transfer", "? Its present key will work no more."));
+  if (must_ask(options)) {
+    const bool frees = !options.keep_clients &&
+                       number_of(get_license(session, options.name), "active_clients").value_or(0) > 0;
+    if (options.new_key) {
+      confirm(options, ask_of(session, options, "Transfer", "? Its present key will work no more."));
+    } else if (frees) {
+      confirm(options, ask_of(session, options, "Transfer", "? Its seats become free."));
+    }
+  }
   json::object body = with_reason(options, {{"holder", options.holder}});
   if (options.keep_clients) body["keep_clients"] = true;
   if (options.new_key) body["new_key"] = true;

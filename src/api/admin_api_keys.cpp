@@ -88,7 +88,13 @@ struct Caller {
   base::Id key;
   base::UnixSeconds expires_at = licensing::kNever;
   std::string address;
+  auth::AddressList addresses;  // from where its key may be used
 };
+Caller caller_of(const Call& call) {
+  const auth::AddressList* const addresses = call.caller->addresses;
+  return {call.caller->key, call.caller->expires_at, std::string(call.request().peer),
+          addresses == nullptr ? auth::AddressList() : *addresses};
+}
 
 // Nobody locks all administrators out, or lets a key outlive the one that changes it.
 std::optional<Failure> refuse_change(const Change& change, const store::ApiKey& before, const store::ApiKey& after,
@@ -96,11 +102,13 @@ std::optional<Failure> refuse_change(const Change& change, const store::ApiKey& 
   const auto forbidden = [](std::string message) { return Failure{Code::forbidden, std::move(message), {}, 0, {}}; };
   if (after.expires_at > before.expires_at && after.expires_at > caller.expires_at)
     return forbidden("A key can't be made to last longer than the caller's own");
-  const bool last = administers(after) && !change.app.api_keys.another_administers(after.id, change.now);
-  if (last && after.expires_at != licensing::kNever && after.expires_at < before.expires_at)
-    return forbidden("The last key that may administer can't be made to expire");
+  const bool last = administers(after) && !change.app.api_keys.another_administers(before, caller.address, change.now);
+  if (last && after.expires_at < before.expires_at)
+    return forbidden("No other key may administer as long as this one: it can't be made to expire earlier");
   const auto addresses = auth::AddressList::parse(after.addresses);
-  if (caller.key == after.id && addresses && !addresses->allows(caller.address))
+  if (after.addresses != before.addresses && addresses && !caller.addresses.covers(*addresses))
+    return forbidden("A key can't be used from more addresses than the caller's own");
+  if ((caller.key == after.id || last) && addresses && !addresses->allows(caller.address))
     return forbidden("The addresses must include the caller's own, " + caller.address);
   return std::nullopt;
 }
@@ -146,6 +154,11 @@ void handle_create_api_key(Call& call) {
   if (const auto fault = read_key(call.app(), *arguments, stored)) return call.fail(*fault);
   if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) != call.caller->scopes) {
     return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
+  }
+  if (const auto addresses = auth::AddressList::parse(stored.addresses);
+      addresses && !caller_of(call).addresses.covers(*addresses)) {
+    return call.fail(
+        Failure{Code::forbidden, "A key can't be used from more addresses than the caller's own", {}, 0, {}});
   }
   // A key can't outlive itself through another.
   stored.expires_at = std::min(stored.expires_at, call.caller->expires_at);
@@ -194,7 +207,7 @@ void handle_change_api_key(Call& call) {
   if (!arguments) return;
   const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
   if (!id) return call.fail(Code::not_found);
-  const Caller caller{call.caller->key, call.caller->expires_at, std::string(call.request().peer)};
+  const Caller caller = caller_of(call);
   submit_change(call, [id = *id, arguments = *arguments, caller](Change& change) {
     return change_key(change, id, arguments, caller);
   });
@@ -204,12 +217,13 @@ void handle_revoke_api_key(Call& call) {
   if (!read_arguments(call)) return;
   const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
   if (!id) return call.fail(Code::not_found);
-  submit_change(call, [id = *id](Change& change) {
+  submit_change(call, [id = *id, address = std::string(call.request().peer)](Change& change) {
     auto key = change.tx.api_key(id);
     if (!key) return refused(Code::not_found);
     if (auto failure = change.refuse_stale(key_etag(change.app, *key))) return refused(*failure);
-    if (!change.app.api_keys.another_administers(id, change.now))
-      return refused(Code::forbidden, "The last key that may administer can't be revoked");
+    if (administers(*key) && !change.app.api_keys.another_administers(*key, address, change.now))
+      return refused(Code::forbidden,
+                     "No other key may administer from here and as long as this one: it can't be revoked");
     if (change.tx.revoke_api_key(id, change.now)) {
       key->revoked_at = change.now;
       change.record("api_key.revoked", key_id(*key));

@@ -144,7 +144,7 @@ inline constexpr Field kImportRow[] = {
     {"license_id", FieldType::text, "lic_…; made when missing", 30},
     product("Name of the product", true),
     kPolicyName,
-    kHolder,
+    {.name = "holder", .type = FieldType::text, .help = "The customer; null: none", .most = kText, .nullable = true},
     {"status", FieldType::choice, "Its status", 0, 0, "active|suspended|revoked", "active"},
     {"issued_at", FieldType::time, "When it was issued", kMaxStartTime, 0, {}, "now"},
     {"starts_at", FieldType::time, "Not valid before", kMaxStartTime, 0, {}, "issued_at"},

@@ -37,6 +37,7 @@ struct ImportRow {
   std::optional<std::string> holder, overrides;
   std::optional<LicenseStatus> status;
   std::optional<base::UnixSeconds> issued_at, starts_at, expires_at, first_activated_at;
+  service::TermsHandle terms;  // keeps those of the row in memory
 };
 
 struct Import {
@@ -93,6 +94,7 @@ std::optional<RequestFault> read_row(const App& app, const json::value& value, I
   const Arguments members(value.get_object());
   if (auto fault = read_names(app, members, row)) return fault;
   row.holder = members.text("holder");
+  if (members.is_null("holder")) row.holder = "";
   if (const auto status = members.text("status")) row.status = status_of(*status);
   row.issued_at = members.integer("issued_at");
   row.starts_at = members.integer("starts_at");
@@ -103,6 +105,12 @@ std::optional<RequestFault> read_row(const App& app, const json::value& value, I
     std::optional<RequestFault> fault;
     row.overrides = change_terms({}, {overrides, nullptr}, "overrides", fault);
     if (!row.overrides) return fault;
+  }
+  // Made here, not in the transaction, which others wait for.
+  try {
+    row.terms = app.catalog.terms(row.policy->stored.row, row.overrides.value_or(""));
+  } catch (const std::runtime_error&) {
+    return bad("policy", "was deleted");
   }
   return std::nullopt;
 }
@@ -188,7 +196,9 @@ class Importer {
   Importer(Change& change, const Import& import) : change_(change), import_(import), results_(import.rows.size()) {}
 
   Outcome run() {
+    find_policies();
     find_existing();
+    refuse_same_license();
     for (std::size_t i = 0; i < import_.rows.size(); ++i) decide(i);
     const auto failed = count(Action::failed);
     if (failed > 0 && !import_.partial && !import_.dry_run) return reject(failed);
@@ -197,12 +207,44 @@ class Importer {
   }
 
  private:
+  // A policy may have gone since the rows were read.
+  void find_policies() {
+    for (std::size_t i = 0; i < import_.rows.size(); ++i) {
+      const auto& policy = import_.rows[i].policy;
+      if (!policy || change_.app.catalog.policy(policy->stored.id)) continue;
+      fail(i, bad("policy", "'" + policy->stored.name + "' was deleted"));
+    }
+  }
+
+  // A row sees the license as it was before the import, so no two rows may be about one.
+  void refuse_same_license() {
+    std::unordered_map<store::Row, std::size_t> seen;
+    for (std::size_t i = 0; i < existing_.size(); ++i) {
+      if (!existing_[i]) continue;
+      const auto [it, is_new] = seen.try_emplace(existing_[i]->license.row, i);
+      if (!is_new && !results_[i].fault)
+        fail(i, bad(import_.rows[i].key ? "license_key" : "license_id",
+                    fmt::format("is of the same license as row {}", it->second)));
+    }
+  }
+
+  // What a row can't make of the license that is there.
+  std::optional<RequestFault> refuse_existing(const ImportRow& row, const store::LicenseDetails& existing) const {
+    if (row.id && *row.id != existing.license.id)
+      return bad("license_id", "is not that of the license with this license_key, " +
+                                   base::format_id(base::kLicensePrefix, existing.license.id));
+    const auto terms = change_.app.catalog.terms(existing.license.policy, existing.license.overrides);
+    if (terms->product->stored.row != row.policy->product->stored.row)
+      return bad("product", "must be that of the license, '" + terms->product->stored.name + "'");
+    return std::nullopt;
+  }
+
   void find_existing() {
     std::vector<store::LicenseRef> refs;
     std::vector<std::size_t> rows;
     for (std::size_t i = 0; i < import_.rows.size(); ++i) {
       const ImportRow& row = import_.rows[i];
-      if (row.fault) continue;
+      if (row.fault || results_[i].fault) continue;
       if (row.key) refs.push_back({store::LicenseRef::By::key_digest, change_.app.key_digest(*row.key)});
       if (row.id) refs.push_back({store::LicenseRef::By::id, *row.id});
       rows.resize(refs.size(), i);
@@ -228,6 +270,8 @@ class Importer {
     if (row.fault) result.fault = row.fault;
     if (result.fault) return;
     const bool exists = existing_[at].has_value();
+    if (exists) result.fault = refuse_existing(row, *existing_[at]);
+    if (result.fault) return;
     store::LicenseDetails license =
         exists ? wanted(change_.app, row, *existing_[at]) : fresh(change_.app, row, change_.now);
     if (license.license.state.expires_at <= license.license.state.starts_at)

@@ -15,8 +15,8 @@ using licensing::Code;
 std::string license_etag(const App& app, const store::LicenseDetails& details) {
   const licensing::License& state = details.license.state;
   return make_etag(
-      app, fmt::format("license\n{}\n{}\n{}\n{}\n{}\n{}\n{}", details.license.policy, details.license.overrides,
-                       details.key, details.holder, static_cast<int>(state.status), state.starts_at, state.expires_at));
+      app, fmt::format("license\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", details.license.policy, details.license.overrides,
+                       details.key, details.holder, static_cast<int>(state.status), state.issued_at, state.starts_at, state.expires_at));
 }
 
 std::string client_etag(const App& app, const store::ClientView& client) {
@@ -55,8 +55,11 @@ void release_seat(Change& change, store::LicenseDetails& details, store::ClientV
   const auto terms = change.app.catalog.terms(details.license.policy, details.license.overrides);
   auto decision =
       licensing::decide(details.license.state, terms->terms, &client.activation, licensing::Deactivate{}, change.now);
-  if (decision.license) details.license.state = *decision.license;
   if (!decision.activation) return;
+  // It is not the customer who moves a seat, so it is none of his transfers.
+  decision.license->vacant_seats = details.license.state.vacant_seats;
+  decision.activation->vacated = false;
+  details.license.state = *decision.license;
   client.activation = *std::move(decision.activation);
   change.record("seat.released", base::format_id(base::kLicensePrefix, details.license.id),
                 fmt::format(R"({{"client":"{}","seats_held":{},"reason":"{}"}})",

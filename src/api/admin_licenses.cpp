@@ -46,8 +46,8 @@ std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Ord
   order.holder = arguments.text_or("holder");
   order.starts_at = arguments.integer("starts_at");
   order.expires_at = arguments.integer("expires_at");
-  if (order.expires_at && order.starts_at && *order.expires_at <= *order.starts_at)
-    return bad("expires_at", "must be after starts_at");
+  if (order.expires_at && *order.expires_at <= order.starts_at.value_or(app.clock.now()))
+    return bad("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
   std::optional<RequestFault> fault;
   const auto overrides = change_terms({}, {arguments.object("overrides"), nullptr}, "overrides", fault);
   if (!overrides) return fault;

@@ -83,6 +83,9 @@ void Call::note_refusal(const Failure& failure) {
   note.license = concerned.license;
   note.product = concerned.product;
   note.claimed = concerned.claimed;
+  // An id is no credential: what is claimed with it by somebody unknown is not filed under the license.
+  const bool known = caller != nullptr || !actor_.empty();
+  if (!known && note.claimed && note.claimed->by == store::LicenseRef::By::id) note.claimed.reset();
   if (caller != nullptr) {
     note.api_key = caller->key;
   } else if (const auto key = base::parse_id(base::kApiKeyPrefix, actor_)) {

@@ -80,4 +80,13 @@ bool AddressList::allows(std::string_view address) const noexcept {
   return read && std::ranges::any_of(networks_, [&](const Network& network) { return contains(network, *read); });
 }
 
+bool AddressList::covers(const AddressList& other) const noexcept {
+  if (networks_.empty()) return true;
+  return !other.networks_.empty() && std::ranges::all_of(other.networks_, [this](const Network& inner) {
+    return std::ranges::any_of(networks_, [&](const Network& outer) {
+      return outer.bits <= inner.bits && contains(outer, inner.address);
+    });
+  });
+}
+
 }  // namespace lictor::auth

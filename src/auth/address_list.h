@@ -20,6 +20,8 @@ class AddressList {
   static base::Result<AddressList> parse(std::string_view text);
 
   bool empty() const noexcept { return networks_.empty(); }
+  // Whether what `other` allows is allowed by this one, too.
+  bool covers(const AddressList& other) const noexcept;
   // `address` is numeric, without a port. False for what is no address, unless the list is empty.
   bool allows(std::string_view address) const noexcept;
 

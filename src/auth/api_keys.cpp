@@ -102,12 +102,14 @@ void ApiKeys::revoke(const base::Id& id, base::UnixSeconds now) {
   generation_.fetch_add(1, std::memory_order_release);
 }
 
-bool ApiKeys::another_administers(const base::Id& id, base::UnixSeconds now) {
+bool ApiKeys::another_administers(const store::ApiKey& key, std::string_view address, base::UnixSeconds now) {
   const std::lock_guard lock(mutex_);
   return std::ranges::any_of(keys_, [&](const auto& entry) {
-    const store::ApiKey& key = entry.second;
-    const auto scopes = parse_scopes(key.scopes);
-    return key.id != id && key.revoked_at == 0 && now < key.expires_at && scopes && grants(*scopes, Scope::admin_write);
+    const store::ApiKey& other = entry.second;
+    const auto scopes = parse_scopes(other.scopes);
+    const auto addresses = AddressList::parse(other.addresses);
+    return other.id != key.id && other.revoked_at == 0 && now < other.expires_at && other.expires_at >= key.expires_at &&
+           addresses && addresses->allows(address) && scopes && grants(*scopes, Scope::admin_write);
   });
 }
 

@@ -274,11 +274,13 @@ Decision decide(const License& license, const Terms& terms, const Activation* ac
   if ((decision.denial = refuse_features(terms, command.features, now))) return decision;
   if (!command.names_client) return decision;
   decision.over_limit = activation->over_limit;
-  if (!terms.floating() || !beat_is_due(license, terms, *activation, now)) return decision;
+  // A seat that was taken as a lease stays with its client when the terms have none any more.
+  const bool was_leased = !terms.floating() && activation->lease_expires_at != kNever;
+  if (!was_leased && (!terms.floating() || !beat_is_due(license, terms, *activation, now))) return decision;
   Activation seat = *activation;
   License next = license;
   extend_lease(next, seat, terms, now);
-  check_in(next, terms, now);
+  if (terms.floating()) check_in(next, terms, now);
   if (seat == *activation && next == license) return decision;
   if (!(next == license)) decision.license = next;
   decision.activation = std::move(seat);

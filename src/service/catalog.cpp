@@ -179,6 +179,16 @@ void Catalog::remove_product(store::Row row) {
 void Catalog::remove_policy(store::Row row) {
   const std::lock_guard lock(mutex_);
   std::erase_if(policies_, [row](const auto& policy) { return policy->stored.row == row; });
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (it->first.first != row) {
+      ++it;
+      continue;
+    }
+    it->second->retired = true;
+    TermsEntry* const entry = it->second.get();
+    retired_.emplace(entry, std::move(it->second));
+    it = entries_.erase(it);
+  }
 }
 
 TermsHandle Catalog::at(std::uint32_t index) noexcept { return {this, slot(index).load(std::memory_order_acquire)}; }

@@ -23,6 +23,7 @@ constexpr std::array kMigrations{
     Migration{1, "licenses, activations, usage, events", kSchema1, make_digest_key},
     Migration{2, "search, idempotency keys, addresses of API keys", kSchema2, nullptr},
     Migration{3, "refusals, figures of days", kStatisticsSchema, nullptr},
+    Migration{4, "rows of what was deleted are not used again", kSchema4, nullptr},
 };
 
 std::int64_t version_of(Connection& connection) {

@@ -161,15 +161,22 @@ inline constexpr Text kEventsOfSubjectDown =
     " FROM events WHERE subject = ?3 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC";
 
 // Administration.
-inline constexpr Text kInsertProduct = "INSERT INTO products (id, name, settings, created_at) VALUES (?, ?, ?, ?)";
+#define LICTOR_NEXT_ROW(table)                                \
+  "(SELECT 1 + max(ifnull((SELECT max(row) FROM " table "), 0), " \
+  "ifnull((SELECT row FROM spent_rows WHERE name = '" table "'), 0)))"
+inline constexpr Text kInsertProduct =
+    "INSERT INTO products (row, id, name, settings, created_at) VALUES (" LICTOR_NEXT_ROW("products") ", ?, ?, ?, ?)";
 inline constexpr Text kUpdateProductSettings = "UPDATE products SET settings = ?2 WHERE row = ?1";
 inline constexpr Text kProducts = "SELECT row, id, name, settings, created_at FROM products ORDER BY row";
 inline constexpr Text kInsertPolicy =
-    "INSERT INTO policies (id, product, name, terms, created_at) VALUES (?, ?, ?, ?, ?)";
+    "INSERT INTO policies (row, id, product, name, terms, created_at) "
+    "VALUES (" LICTOR_NEXT_ROW("policies") ", ?, ?, ?, ?, ?)";
 inline constexpr Text kPolicies = "SELECT row, id, product, name, terms, created_at FROM policies ORDER BY row";
 inline constexpr Text kUpdatePolicyTerms = "UPDATE policies SET terms = ?2 WHERE row = ?1";
 inline constexpr Text kDeletePolicy = "DELETE FROM policies WHERE row = ?";
 inline constexpr Text kDeleteProduct = "DELETE FROM products WHERE row = ?";
+inline constexpr Text kSpendRow =
+    "INSERT INTO spent_rows (name, row) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET row = max(row, excluded.row)";
 inline constexpr Text kInsertApiKey =
     "INSERT INTO api_keys (" LICTOR_API_KEY_COLUMNS ") VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?)";
 inline constexpr Text kUpdateApiKey =
@@ -193,6 +200,7 @@ inline constexpr Text kAddTotals =
     "WHERE one = 1";
 inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
+#undef LICTOR_NEXT_ROW
 #undef LICTOR_LICENSE_COLUMNS
 #undef LICTOR_DETAILS_COLUMNS
 #undef LICTOR_UPDATE_LICENSE

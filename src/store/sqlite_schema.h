@@ -175,4 +175,12 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 )sql";
 
+// Figures and caches refer to products and policies by their rows, so none gets the row of one that was deleted.
+inline constexpr const char* kSchema4 = R"sql(
+CREATE TABLE spent_rows (
+  name TEXT PRIMARY KEY,  -- of the table
+  row INTEGER NOT NULL    -- the last one that was deleted
+) STRICT, WITHOUT ROWID;
+)sql";
+
 }  // namespace lictor::store

@@ -75,11 +75,13 @@ void SqliteTx::update_policy_terms(Row policy, std::string_view terms) {
 void SqliteTx::delete_policy(Row policy) {
   Statement(connection_, sql::kDeletePolicy).run(policy);
   expect_one("a policy");
+  Statement(connection_, sql::kSpendRow).run(std::string_view("policies"), policy);
 }
 
 void SqliteTx::delete_product(Row product) {
   Statement(connection_, sql::kDeleteProduct).run(product);
   expect_one("a product");
+  Statement(connection_, sql::kSpendRow).run(std::string_view("products"), product);
 }
 
 std::vector<std::optional<LicenseDetails>> SqliteTx::lock_details(std::span<const LicenseRef> refs) {

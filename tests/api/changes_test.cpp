@@ -307,6 +307,28 @@ TEST_F(ChangesTest, SeatsBecomeLeasesWhenThePolicySaysSo) {
   EXPECT_EQ(activate(license, "b").status, 200) << "the lease has ended";
 }
 
+TEST_F(ChangesTest, ALeaseBecomesASeatForGoodWhenThePolicySaysSo) {
+  const auto license = add_license(R"({"max_clients":1,"lease":100})");
+  activate(license, "a");
+  EXPECT_EQ(change(license, R"({"overrides":{"lease":0}})").status, 200);
+  clock_.advance(10);
+  const auto kept = validate(license, "a");
+  EXPECT_EQ(kept.status, 200);
+  EXPECT_TRUE(kept.data().at("client").at("lease_expires_at").is_null()) << kept.body;
+  clock_.advance(1000);
+  EXPECT_EQ(validate(license, "a").status, 200);
+  EXPECT_EQ(activate(license, "b").code(), "MAX_CLIENTS_REACHED");
+}
+
+TEST_F(ChangesTest, WhatAnAdministratorFreesIsNoTransfer) {
+  const auto license = add_license(R"({"max_clients":1,"max_transfers":0})");
+  const std::string client = client_of(license, "a");
+  EXPECT_EQ(send("POST", "/clients/" + client + "/deactivate", "{}").status, 200);
+  EXPECT_EQ(activate(license, "b").status, 200);
+  post("/licenses/deactivate", R"({"license_key":")" + license.key + R"(","client_id":"b"})");
+  EXPECT_EQ(activate(license, "c").code(), "TRANSFER_LIMIT_REACHED") << "what the customer frees is one";
+}
+
 TEST_F(ChangesTest, ApiKeysHaveAddresses) {
   const std::string made = add_key("license:read", R"(,"addresses":["10.0.0.0/8","::1"])");
   EXPECT_EQ(call("GET", "/api/v1/licenses/lic_x", "", made).code(), "FORBIDDEN") << "the caller is 127.0.0.1";
@@ -320,6 +342,32 @@ TEST_F(ChangesTest, ApiKeysHaveAddresses) {
     EXPECT_EQ(send("PATCH", "/api-keys/" + id, std::string(R"({"addresses":)") + bad + "}").details().at("field"),
               "addresses")
         << bad;
+}
+
+TEST_F(ChangesTest, AKeyThatExpiresIsNoReplacementForOneThatDoesNot) {
+  const std::string root(send("GET", "/api-keys").data().at("api_keys").at(0).at("id").as_string());
+  const auto brief = send("POST", "/api-keys",
+                          R"({"name":"brief","scopes":["admin:*"],"expires_at":)" + std::to_string(kNow + 100) + "}");
+  const std::string brief_key(brief.data().at("api_key").as_string());
+  const auto with_brief = [&](const std::string& method, const std::string& path, const std::string& body) {
+    return call(method, "/api/v1/admin/api-keys/" + root + path, body, brief_key);
+  };
+  EXPECT_EQ(with_brief("POST", "/revoke", "{}").code(), "FORBIDDEN");
+  EXPECT_EQ(with_brief("PATCH", "", R"({"expires_at":)" + std::to_string(kNow + 50) + "}").code(), "FORBIDDEN");
+  EXPECT_EQ(with_brief("PATCH", "", R"({"addresses":["192.0.2.1"]})").code(), "FORBIDDEN");
+}
+
+TEST_F(ChangesTest, WhoeverIsLimitedToAddressesGivesNoMore) {
+  const auto made =
+      send("POST", "/api-keys", R"({"name":"office","scopes":["admin:*"],"addresses":["127.0.0.0/8"]})");
+  const std::string key(made.data().at("api_key").as_string()), id = made.text("id");
+  const auto office = [&](const std::string& method, const std::string& path, const std::string& body) {
+    return call(method, "/api/v1/admin/api-keys" + path, body, key);
+  };
+  EXPECT_EQ(office("PATCH", "/" + id, R"({"addresses":[]})").code(), "FORBIDDEN");
+  EXPECT_EQ(office("POST", "", R"({"name":"x","scopes":["admin:*"]})").code(), "FORBIDDEN");
+  EXPECT_EQ(office("POST", "", R"({"name":"x","scopes":["admin:*"],"addresses":["127.0.0.1"]})").status, 201);
+  EXPECT_EQ(office("PATCH", "/" + id, R"({"addresses":["127.0.0.0/16"]})").status, 200);
 }
 
 TEST_F(ChangesTest, NobodyLocksAllAdministratorsOut) {

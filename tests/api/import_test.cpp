@@ -75,6 +75,45 @@ TEST_F(ImportTest, AllOrNothingUnlessAskedOtherwise) {
   EXPECT_EQ(admin("GET", "/status").number("licenses"), 2);
 }
 
+TEST_F(ImportTest, NoTwoRowsAreAboutOneLicense) {
+  const auto first = import(key("TAKEN", R"("holder":"a")"));
+  const std::string id(first.data().at("rows").at(0).at("license_id").as_string());
+  const std::string by_id = row(R"("license_id":")" + id + R"(","holder":"b")");
+  const auto twice = import(key("TAKEN", R"("status":"revoked")") + "," + by_id, R"("on_conflict":"update")");
+  EXPECT_EQ(twice.code(), "ROWS_REJECTED");
+  EXPECT_EQ(twice.details().at("rows").at(0).at("row"), 1);
+  EXPECT_EQ(admin("GET", "/licenses/" + id).text("status"), "active");
+}
+
+TEST_F(ImportTest, ARowIsOfTheLicenseThatItNames) {
+  add_product("other");
+  admin("POST", "/policies", R"({"product":"other","name":"p"})");
+  import(key("TAKEN", R"("holder":"a")"));
+  const auto fault = [&](const std::string& text) {
+    const auto answer = import(text, R"("on_conflict":"update","dry_run":true)");
+    const json::object& result = answer.data().at("rows").at(0).as_object();
+    return result.contains("field") ? std::string(result.at("field").as_string()) : "";
+  };
+  EXPECT_EQ(fault(key("TAKEN", R"("license_id":"lic_00000000000000000000000001")")), "license_id");
+  EXPECT_EQ(fault(R"({"license_key":"TAKEN","product":"other","policy":"p"})"), "product")
+      << "a license stays with its product, as it does with PATCH";
+  import(key("TAKEN", R"("holder":null)"), R"("on_conflict":"update")");
+  EXPECT_TRUE(admin("POST", "/licenses/lookup", R"({"license_key":"TAKEN"})").data().at("holder").is_null());
+}
+
+TEST_F(ImportTest, ANewPolicyHasNothingOfADeletedOne) {
+  admin("POST", "/policies", R"({"product":"demo","name":"gone","terms":{"max_clients":100}})");
+  import(R"({"product":"demo","policy":"gone"})", R"("dry_run":true)");
+  const auto policies = admin("GET", "/policies?product=demo").data().at("policies").as_array();
+  for (const auto& policy : policies) {
+    if (policy.at("name") == "gone")
+      EXPECT_EQ(admin("DELETE", "/policies/" + std::string(policy.at("id").as_string())).status, 200);
+  }
+  admin("POST", "/policies", R"({"product":"demo","name":"new","terms":{"max_clients":2}})");
+  const auto issued = admin("POST", "/licenses", R"({"product":"demo","policy":"new"})");
+  EXPECT_EQ(issued.data().at("licenses").at(0).at("max_clients"), 2);
+}
+
 TEST_F(ImportTest, ADryRunChangesNothing) {
   import(key("TAKEN", R"("holder":"a")"));
   const auto sequence = store_.open_reader()->audit_head().sequence;

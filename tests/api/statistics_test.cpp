@@ -77,6 +77,16 @@ TEST_F(StatisticsApiTest, EveryCallOfAClientIsCovered) {
   EXPECT_EQ(refusals().size(), 6U);
 }
 
+// Otherwise anybody who has seen an id could push out what a license's own clients were told.
+TEST_F(StatisticsApiTest, WhoShowsNothingIsNotFiledUnderALicense) {
+  const auto license = add_license("{}");
+  const std::string body = R"({"license_id":")" + license.id + R"(","client_id":"c"})";
+  call("POST", "/api/v1/licenses/validate", body);
+  call("POST", "/api/v1/licenses/validate", body, "lk_live_nonsense");
+  ASSERT_EQ(refusals().size(), 2U);
+  EXPECT_EQ(refusals("?license_id=" + license.id).size(), 0U);
+}
+
 TEST_F(StatisticsApiTest, RefusalsAreFoundByWhatIsKnown) {
   const auto one = add_license("{}"), other = add_license("{}");
   for (int i = 0; i < 3; ++i) validate(one, "a");

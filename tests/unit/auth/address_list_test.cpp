@@ -37,6 +37,23 @@ TEST(AddressList, AllowsWhatIsInside) {
   }
 }
 
+TEST(AddressList, Covers) {
+  struct {
+    std::string_view outer, inner;
+    bool covers;
+  } const rows[] = {{"", "", true},
+                    {"", "10.0.0.0/8", true},
+                    {"10.0.0.0/8", "", false},
+                    {"10.0.0.0/8", "10.1.0.0/16 10.2.3.4", true},
+                    {"10.0.0.0/8", "10.1.0.0/16 11.0.0.1", false},
+                    {"10.1.0.0/16", "10.0.0.0/8", false},
+                    {"10.0.0.0/8 ::/0", "2001:db8::/32", true},
+                    {"::/0", "10.0.0.0/8", true}};
+  for (const auto& [outer, inner, covers] : rows) {
+    EXPECT_EQ(AddressList::parse(outer)->covers(*AddressList::parse(inner)), covers) << outer << " and " << inner;
+  }
+}
+
 TEST(AddressList, Refused) {
   for (const std::string_view text :
        {"10.0.0.1/8"sv, "10.0.0.0/33"sv, "10.0.0.0/08"sv, "::/000000000000000000000"sv, "10.0.0.0/-1"sv, "10.0.0.0/"sv,

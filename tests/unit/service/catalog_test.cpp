@@ -151,6 +151,12 @@ TEST_F(CatalogTest, OldTermsGoWithTheirLastHandle) {
 }
 
 TEST_F(CatalogTest, WhatIsRemovedIsNotFound) {
+  const auto held = catalog_.terms(12, "");
+  catalog_.remove_policy(12);
+  EXPECT_THROW((void)catalog_.terms(12, ""), std::runtime_error) << "no terms of what is gone";
+  catalog_.add(store::Policy{12, {}, 1, "again", R"({"max_clients":3})", 0});
+  EXPECT_EQ(catalog_.terms(12, "")->terms.max_clients, 3U);
+  EXPECT_EQ(held->terms.max_clients, 1U) << "who holds the old goes on with it";
   catalog_.remove_policy(12);
   EXPECT_EQ(catalog_.policy(1, "basic"), nullptr);
   EXPECT_NE(catalog_.policy(1, "floating"), nullptr);
