@@ -25,7 +25,7 @@ STATUS_LICENSES = 100_000
 
 
 class Administrator:
-    """One connection with the administrator's key, which lictord wrote at its first start."""
+    """One connection with the administrator's key, which is in its data directory."""
 
     def __init__(self, server: Lictord):
         self.key = (server.data / 'admin.key').read_text().strip()
@@ -51,8 +51,16 @@ class Administrator:
         return seconds
 
 
+def administered(bench: Bench, name: str, licenses: int, *options: str, fresh: bool = False) -> pathlib.Path:
+    """A data directory that has an administrator's key, too."""
+    data = bench.dataset(name, licenses, *options, fresh=fresh)
+    if not (data / 'admin.key').exists():
+        bench.tool('lictord', 'admin-key', '--data', data)
+    return data
+
+
 def measure_bulk(bench: Bench) -> None:
-    data = bench.dataset('bulk', 100_000, fresh=True)
+    data = administered(bench, 'bulk', 100_000, fresh=True)
     with bench.lictord(data, '0,1') as server:
         administrator = Administrator(server)
         administrator.issue(BULK)
@@ -109,7 +117,7 @@ def percentile(values: list[float], part: float) -> float:
 
 def measure_search(bench: Bench) -> None:
     licenses, name = (10_000_000, '10 M') if bench.full else (1_000_000, '1 M')
-    data = bench.dataset('search-10m' if bench.full else 'search-1m', licenses, '--varied')
+    data = administered(bench, 'search-10m' if bench.full else 'search-1m', licenses, '--varied')
     worst, worst_name = 0.0, ''
     with bench.lictord(data, '0,1') as server:
         administrator = Administrator(server)
@@ -132,7 +140,7 @@ def measure_search(bench: Bench) -> None:
 
 
 def measure_status(bench: Bench) -> None:
-    data = bench.dataset('licenses-100k', STATUS_LICENSES, '--clients')
+    data = administered(bench, 'licenses-100k', STATUS_LICENSES, '--clients')
     with bench.lictord(data, '0,1') as server:
         command = [str(bench.programs / 'lictor'), '--data', str(data), 'status', '--product', 'bench']
         environment = {**os.environ, 'LICTOR_URL': f'http://{server.address}'}
@@ -189,7 +197,7 @@ def measure_neighbours(bench: Bench) -> None:
     """Rounds of validations with and without an administrator at work. Two cores can't hold a server, a load and an
     administrator without one taking another's time, so the server's connections have the first core for themselves."""
     licenses = 1_000_000
-    data = bench.dataset('licenses-1m', licenses, '--clients')
+    data = administered(bench, 'licenses-1m', licenses, '--clients')
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(bench.lictord(data, '0,1'))
         bench.warm(server, licenses, '--clients')

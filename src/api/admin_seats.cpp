@@ -71,9 +71,11 @@ std::string render(App& app, store::Reader& reader, const SeatsQuery& query) {
     const auto details = reader.license_details(*query.license, now);
     if (details) append_seats(data, app, reader, *details, query, now);
   } else {
-    const auto page = reader.licenses(query.filter, store::LicenseOrder::newest, query.after, query.limit, now);
-    for (const auto& details : page.licenses) append_seats(data, app, reader, details, query, now);
-    next = page.next;
+    reader.at_one_moment([&] {
+      const auto page = reader.licenses(query.filter, store::LicenseOrder::newest, query.after, query.limit, now);
+      for (const auto& details : page.licenses) append_seats(data, app, reader, details, query, now);
+      next = page.next;
+    });
   }
   append_next(data += ']', next);
   return data;

@@ -29,8 +29,8 @@ struct WriteOptions {
   std::function<void(std::string_view what)> on_error;
 };
 
-// How willingly a job is shed when the queue is long: new work first, renewals of what clients already hold last. What is
-// taken runs in the order it came: a client that gave up on one call and made another is not to find them exchanged.
+// How willingly a job is shed when the queue is long: new work first, renewals of what clients already hold last. What
+// is taken runs in the order it came: a client that gave up on one call and made another is not to find them exchanged.
 enum class Urgency : std::uint8_t { new_work, renewal };
 
 class WritePath {

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -127,6 +128,22 @@ class Statement {
 
   Connection& connection_;
   sqlite3_stmt* handle_ = nullptr;
+};
+
+// Prepared when it is first needed, and then kept.
+class LateStatement {
+ public:
+  LateStatement(Connection& connection, std::string_view sql) : connection_(connection), sql_(sql) {}
+  Statement& operator*() {
+    if (!statement_) statement_.emplace(connection_, sql_);
+    return *statement_;
+  }
+  Statement* operator->() { return &**this; }
+
+ private:
+  Connection& connection_;
+  const std::string_view sql_;
+  std::optional<Statement> statement_;
 };
 
 // BEGIN IMMEDIATE … COMMIT; rolled back when it goes without commit().

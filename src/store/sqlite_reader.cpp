@@ -75,7 +75,10 @@ SqliteReader::Statements::Statements(Connection& connection)
       ping(connection, sql::kPing) {}
 
 SqliteReader::SqliteReader(const std::string& path)
-    : connection_(path, Connection::Mode::read_only), statements_(set_up(connection_)), statistics_(connection_) {}
+    : connection_(path, Connection::Mode::read_only),
+      statements_(set_up(connection_)),
+      held_clients_(connection_, sql::kHeldClients),
+      statistics_(connection_) {}
 
 // A statement that still has its row keeps its snapshot, so that what follows sees the same state.
 std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
@@ -138,9 +141,8 @@ LicensePage SqliteReader::licenses(const LicenseFilter& filter, LicenseOrder ord
 }
 
 HeldSeats SqliteReader::held_seats(Row license, std::size_t limit, UnixSeconds now) {
-  Statement statement(connection_, sql::kHeldClients);
   HeldSeats seats;
-  auto rows = statement.rows(license, now, as_limit(limit + 1));
+  auto rows = held_clients_->rows(license, now, as_limit(limit + 1));
   while (rows.next()) {
     seats.more = seats.clients.size() == limit;
     if (!seats.more) seats.clients.push_back(read_client(rows));
@@ -151,6 +153,17 @@ HeldSeats SqliteReader::held_seats(Row license, std::size_t limit, UnixSeconds n
 std::vector<ClientView> SqliteReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
   Statement statement(connection_, sql::kClientsPage);
   return read_all(statement.rows(license, after_client_id, as_limit(limit)), read_client);
+}
+
+void SqliteReader::at_one_moment(const std::function<void()>& reads) {
+  connection_.execute("BEGIN");
+  try {
+    reads();
+  } catch (...) {
+    connection_.execute("ROLLBACK");
+    throw;
+  }
+  connection_.execute("COMMIT");
 }
 
 std::vector<Product> SqliteReader::products() {

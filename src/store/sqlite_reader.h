@@ -31,6 +31,7 @@ class SqliteReader final : public Reader {
   Totals totals() override;
   void ping() override;
   StatisticsReader& statistics() override { return statistics_; }
+  void at_one_moment(const std::function<void()>& reads) override;
 
  private:
   // What is read often; the rest is prepared when it is needed.
@@ -44,6 +45,7 @@ class SqliteReader final : public Reader {
 
   Connection connection_;
   Statements statements_;
+  LateStatement held_clients_;  // once for each license of a long list
   SqliteStatisticsReader statistics_;
 };
 

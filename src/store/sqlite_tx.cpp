@@ -46,7 +46,12 @@ SqliteTx::Statements::Statements(Connection& connection)
       add_totals(connection, sql::kAddTotals) {}
 
 SqliteTx::SqliteTx(Connection& connection)
-    : connection_(connection), statements_(connection), statistics_(connection) {}
+    : connection_(connection),
+      statements_(connection),
+      change_license_(connection, sql::kChangeLicense),
+      held_clients_(connection, sql::kHeldClients),
+      client_by_id_(connection, sql::kClientById),
+      statistics_(connection) {}
 
 void SqliteTx::begin() noexcept {
   locked_.clear();

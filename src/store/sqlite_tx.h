@@ -73,7 +73,8 @@ class SqliteTx final : public Tx {
 
   Connection& connection_;
   Statements statements_;
-  std::array<std::optional<Statement>, 8> update_license_;  // sql::kUpdateLicense, made when first needed
+  std::array<std::optional<Statement>, 8> update_license_;      // sql::kUpdateLicense, made when first needed
+  LateStatement change_license_, held_clients_, client_by_id_;  // of administrative changes, some of many rows
   SqliteStatisticsTx statistics_;
   std::string event_text_;                              // reused
   std::unordered_map<Row, licensing::License> locked_;  // as they are in the database now

@@ -96,21 +96,18 @@ std::vector<std::optional<LicenseDetails>> SqliteTx::lock_details(std::span<cons
 }
 
 void SqliteTx::change_license(const LicenseChange& change) {
-  Statement(connection_, sql::kChangeLicense)
-      .run(change.row, change.policy, change.overrides, change.key_digest, change.key, change.holder);
+  change_license_->run(change.row, change.policy, change.overrides, change.key_digest, change.key, change.holder);
   update_license({change.row, change.state});
 }
 
 std::optional<ClientView> SqliteTx::client(const Id& client) {
-  Statement statement(connection_, sql::kClientById);
-  auto rows = statement.rows(client);
+  auto rows = client_by_id_->rows(client);
   return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
 }
 
 std::vector<ClientView> SqliteTx::held_clients(Row license) {
-  Statement statement(connection_, sql::kHeldClients);
   // Leases that have ended were taken out before, so all that are held count.
-  auto rows = statement.rows(license, std::numeric_limits<UnixSeconds>::min(), std::int64_t{-1});
+  auto rows = held_clients_->rows(license, std::numeric_limits<UnixSeconds>::min(), std::int64_t{-1});
   std::vector<ClientView> clients;
   while (rows.next()) clients.push_back(read_client(rows));
   return clients;

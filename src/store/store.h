@@ -345,6 +345,8 @@ class Reader {
   virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
   virtual void ping() = 0;      // throws StoreError when the database can't be reached
   virtual StatisticsReader& statistics() = 0;
+  // All that `reads` reads with this reader is of one moment, and many small reads cost less.
+  virtual void at_one_moment(const std::function<void()>& reads) = 0;
 };
 
 // Thread-safe except where a returned object says otherwise.

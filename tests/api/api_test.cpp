@@ -49,6 +49,7 @@ class FaultyReader final : public store::Reader {
   store::Totals totals() override { return real().totals(); }
   void ping() override { real().ping(); }
   store::StatisticsReader& statistics() override { return real().statistics(); }
+  void at_one_moment(const std::function<void()>& reads) override { real().at_one_moment(reads); }
 
  private:
   Reader& real() {

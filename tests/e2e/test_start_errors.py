@@ -103,9 +103,9 @@ def test_a_log_directory_that_cannot_be_made(tmp_path):
     "args, env, line",
     [
         (["--lissen", "127.0.0.1:0"], {}, "unknown flag --lissen; did you mean --listen?"),
-        (["--listen", "here"], {}, "option listen: 'here'"),
+        (["--listen", "here"], {}, "option listen: \"here\" (from --listen)"),
         ([], {"LICTOR_BATCH_MAX": "0"}, "batch_max"),
-        (["serve"], {}, "unknown command serve"),
+        (["serve"], {}, "unexpected argument serve"),
     ],
 )
 def test_what_was_asked_wrongly(tmp_path, args, env, line):

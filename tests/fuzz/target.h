@@ -1,6 +1,6 @@
 // What the fuzz targets are: functions from any bytes to nothing, which throw Violation when a property does not hold.
-// libFuzzer runs them (entry.cpp, one program a target, `./dev fuzz`), and so do the ordinary tests, over the kept corpora
-// and the seeds (replay_test.cpp).
+// libFuzzer runs them (entry.cpp, one program a target, `./dev fuzz`), and so do the ordinary tests, over the kept
+// corpora and the seeds (replay_test.cpp).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ void require_equal(const A& a, const B& b, std::string_view property) {
 struct Target {
   std::string_view name;  // of the program, the corpus directory and the dictionary
   void (*run)(std::string_view input);
-  std::vector<std::string> (*seeds)();         // what fuzzing starts from
+  std::vector<std::string> (*seeds)();            // what fuzzing starts from
   std::vector<std::string_view> (*dictionary)();  // words worth trying
 };
 std::span<const Target> targets();

@@ -256,6 +256,19 @@ TEST_P(StoreConformance, a_renewed_lease_ends_later) {
   });
 }
 
+TEST_P(StoreConformance, what_is_read_at_one_moment_is_of_one) {
+  make_licenses(1);
+  reader_->at_one_moment([&] {
+    EXPECT_EQ(reader_->totals().licenses, 1);
+    const store::Row policy = make_policy("later");
+    store_->write([&](store::Tx& tx) { tx.insert_licenses(std::vector{new_license(2, policy)}); });
+    EXPECT_EQ(reader_->totals().licenses, 1) << "a commit in between is not seen";
+  });
+  EXPECT_EQ(reader_->totals().licenses, 2);
+  EXPECT_THROW(reader_->at_one_moment([] { throw std::runtime_error("no"); }), std::runtime_error);
+  EXPECT_EQ(reader_->totals().licenses, 2) << "nothing is left open";
+}
+
 TEST_P(StoreConformance, a_reader_does_not_count_ended_leases) {
   make_licenses(1);
   give_seat(1, "a", kNow + 10);
