@@ -238,7 +238,8 @@ def descriptors(wanted):
 
 def test_ten_thousand_idle_connections_disturb_nobody(start_server):
     count = descriptors(10_000)
-    server = start_server("--log-level", "error")
+    # They have not begun a request, so that they may rest for as long as the test takes.
+    server = start_server("--header-timeout", "10m", "--idle-timeout", "10m", "--log-level", "error")
     target = Target(server)
     lines = []
     try:
