@@ -1,16 +1,16 @@
 // Where the server is and which API key goes to it.
 //
-//   address: --url, else the place's if a flag names it, else LICTOR_URL, else what the place says, else http://127.0.0.1:8000
-//   API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's
-//   place:   --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile
+//   address: --url, else the place's if a flag names it, else LICTOR_URL, else what the place says, else
+//   http://127.0.0.1:8000 API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's place:
+//   --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile
 //
 // A place is a profile (profile.h) or a data directory, with or without a profile in it. The lictord.url of a data
 // directory goes before the profile's url, and counts only while its lictord lives: another program may have taken its
 // port. The key of the user's own profile goes to that profile's address only.
 //
 // When nothing at all is given, the data directory of a trial run is taken: ./var/demo or ./var/lictor, if exactly one
-// of them is, with its admin.key, wholly the same user's own, and then only for a server on this machine. A key found by such a guess
-// never goes to an address that was given, and an address found by it never gets a key that was given.
+// of them is, with its admin.key, wholly the same user's own, and then only for a server on this machine. A key found
+// by such a guess never goes to an address that was given, and an address found by it never gets a key that was given.
 #pragma once
 
 #include <filesystem>

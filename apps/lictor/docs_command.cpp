@@ -24,7 +24,7 @@ std::string option_text(const CLI::Option& option) {
                      option.get_required() ? " (required)" : "");
 }
 
-void append_command(std::string& out, const std::string& name, const CLI::App& command) {
+void append_command(std::string& out, const CLI::App& command) {
   out += fmt::format("{}.\n\n", command.get_description());
   std::string rows;
   for (const CLI::Option* option : command.get_options()) {
@@ -42,7 +42,7 @@ void append_command(std::string& out, const std::string& name, const CLI::App& c
 
 void append_all(std::string& out, const std::string& name, const CLI::App& app) {
   const auto all = app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
-  if (all.empty()) append_command(out, name, app);
+  if (all.empty()) append_command(out, app);
   for (const CLI::App* command : all) {
     const std::string whole = name + " " + command->get_name();
     out += fmt::format("{} {}\n\n", app.get_parent() == nullptr ? "##" : "###", whole);

@@ -161,8 +161,8 @@ struct TransferOptions : OneLicense {
 
 void transfer(Session& session, const TransferOptions& options) {
   if (must_ask(options)) {
-    const bool frees = !options.keep_clients &&
-                       number_of(get_license(session, options.name), "active_clients").value_or(0) > 0;
+    const bool frees =
+        !options.keep_clients && number_of(get_license(session, options.name), "active_clients").value_or(0) > 0;
     if (options.new_key) {
       confirm(options, ask_of(session, options, "Transfer", "? Its present key will work no more."));
     } else if (frees) {

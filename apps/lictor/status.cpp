@@ -185,25 +185,44 @@ Table license_table() {
   return Table({"LICENSE / CLIENT", "PRODUCT", "STATUS", "SEATS", "USED", "FREE", "SINCE", "UNTIL", "HOLDER"});
 }
 
+// The license with those of its holders that are shown; long lists are read without them, which is quicker.
+json::object with_holders(Session& session, const json::object& license) {
+  const json::object data = session.client().get(
+      "/seats", {{"license_id", text_of(license, "license_id")}, {"clients", std::to_string(kHoldersShown)}});
+  const json::value* const licenses = find(data, "licenses");
+  const bool known = licenses != nullptr && licenses->is_array() && licenses->get_array().size() == 1;
+  return known ? licenses->get_array().front().as_object() : license;
+}
+
 void print_seats(Session& session, const StatusOptions& options, const json::object& status) {
   const std::int64_t expected = number_of(status, "licenses").value_or(0);
   const std::size_t most = options.amount.most().value_or(std::numeric_limits<std::size_t>::max());
   ProductTotals totals;
-  Table all = license_table(), used = license_table();  // the first of all, and of those in use
+  Table table = license_table();
   std::size_t count = 0, count_used = 0;
-  each_license(session, seats_query(session, options, kHoldersShown), expected, [&](const json::object& license) {
+  std::vector<json::object> first, first_used;  // fetched afterwards: the pages come over the same connection
+  const std::size_t holders = options.amount.all ? kHoldersShown : 0;
+  each_license(session, seats_query(session, options, holders), expected, [&](const json::object& license) {
     add_to_totals(totals, license);
     const bool in_use = number_of(license, "active_clients").value_or(0) > 0;
-    if (count++ < most) add_license(all, license);
-    if (in_use && count_used++ < most && !options.amount.all) add_license(used, license);
+    const bool is_shown = count++ < most, is_shown_used = in_use && count_used++ < most;
+    if (options.amount.all) {
+      add_license(table, license);
+    } else {
+      if (is_shown) first.emplace_back(license, json::storage_ptr());
+      if (is_shown_used) first_used.emplace_back(license, json::storage_ptr());
+    }
     return true;
   });
   if (count == 0) return session.output().remark("lictor: no licenses");
+  const bool shows_used = count > most && !options.in_use && count_used > 0;
+  for (const auto& license : shows_used ? first_used : first) {
+    const bool in_use = number_of(license, "active_clients").value_or(0) > 0;
+    add_license(table, in_use ? with_holders(session, license) : license);
+  }
   session.output().print(totals_table(totals));
   session.output().print_line("");
-  const bool all_fit = count <= most;
-  const bool shows_used = !all_fit && !options.in_use && count_used > 0;
-  session.output().print(shows_used ? used : all);
+  session.output().print(table);
   const std::size_t shown = std::min(shows_used ? count_used : count, most);
   if (shown < count) {
     session.output().remark(

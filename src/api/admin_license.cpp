@@ -16,7 +16,8 @@ std::string license_etag(const App& app, const store::LicenseDetails& details) {
   const licensing::License& state = details.license.state;
   return make_etag(
       app, fmt::format("license\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", details.license.policy, details.license.overrides,
-                       details.key, details.holder, static_cast<int>(state.status), state.issued_at, state.starts_at, state.expires_at));
+                       details.key, details.holder, static_cast<int>(state.status), state.issued_at, state.starts_at,
+                       state.expires_at));
 }
 
 std::string client_etag(const App& app, const store::ClientView& client) {

@@ -55,7 +55,8 @@ void append_seats(std::string& out, App& app, store::Reader& reader, const Licen
   if (out.back() != '[') out += ',';
   append_license(out, app, details, now);
   store::HeldSeats seats;
-  if (details.license.state.seats_held > 0) seats = reader.held_seats(details.license.row, query.clients, now);
+  seats.more = details.license.state.seats_held > 0;
+  if (seats.more && query.clients > 0) seats = reader.held_seats(details.license.row, query.clients, now);
   for (const auto& client : seats.clients) {
     if (out.back() != '[') out += ',';
     append_client(out, client);

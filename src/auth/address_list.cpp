@@ -83,9 +83,8 @@ bool AddressList::allows(std::string_view address) const noexcept {
 bool AddressList::covers(const AddressList& other) const noexcept {
   if (networks_.empty()) return true;
   return !other.networks_.empty() && std::ranges::all_of(other.networks_, [this](const Network& inner) {
-    return std::ranges::any_of(networks_, [&](const Network& outer) {
-      return outer.bits <= inner.bits && contains(outer, inner.address);
-    });
+    return std::ranges::any_of(
+        networks_, [&](const Network& outer) { return outer.bits <= inner.bits && contains(outer, inner.address); });
   });
 }
 

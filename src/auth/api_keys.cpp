@@ -108,8 +108,9 @@ bool ApiKeys::another_administers(const store::ApiKey& key, std::string_view add
     const store::ApiKey& other = entry.second;
     const auto scopes = parse_scopes(other.scopes);
     const auto addresses = AddressList::parse(other.addresses);
-    return other.id != key.id && other.revoked_at == 0 && now < other.expires_at && other.expires_at >= key.expires_at &&
-           addresses && addresses->allows(address) && scopes && grants(*scopes, Scope::admin_write);
+    return other.id != key.id && other.revoked_at == 0 && now < other.expires_at &&
+           other.expires_at >= key.expires_at && addresses && addresses->allows(address) && scopes &&
+           grants(*scopes, Scope::admin_write);
   });
 }
 

@@ -12,7 +12,8 @@
 namespace lictor::store {
 namespace {
 
-constexpr std::size_t kMostExamined = 5000;  // records in one call
+constexpr std::size_t kMostExamined = 5000;  // events in one call
+constexpr std::size_t kMostInVain = 1500;    // licenses of one call that do not fit; each may be a read of the disk
 
 bool fits(const EventFilter& filter, const Event& event) {
   const auto equals = [](const std::string& wanted, const std::string& value) {
@@ -126,16 +127,17 @@ LicensePage SqliteReader::licenses(const LicenseFilter& filter, LicenseOrder ord
                                    const std::optional<Position>& after, std::size_t limit, UnixSeconds now) {
   LicenseScan scan(connection_, filter, order, after);
   LicensePage page;
-  for (std::size_t examined = 0; scan.next(); ++examined) {
-    if (page.licenses.size() == limit || examined == kMostExamined) {
+  for (std::size_t in_vain = 0; scan.next();) {
+    if (page.licenses.size() == limit || in_vain == kMostInVain) {
       page.next = scan.previous();
       break;
     }
+    ++in_vain;
     if (!scan.fits()) continue;
     page.licenses.push_back(read_details(scan.row()));
     LicenseRow& license = page.licenses.back().license;
     correct_seats(license, now);
-    if (filter.keep && !filter.keep(license)) page.licenses.pop_back();
+    filter.keep && !filter.keep(license) ? page.licenses.pop_back() : void(--in_vain);
   }
   return page;
 }

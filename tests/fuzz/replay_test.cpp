@@ -45,7 +45,7 @@ TEST_P(Replay, KeptInputsHold) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Replay, testing::ValuesIn(targets().begin(), targets().end()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& target) { return std::string(target.param.name); });
 
 TEST(Targets, EachCorpusBelongsToOne) {
   std::set<std::string> names;

@@ -208,7 +208,7 @@ Seeds session_seeds() {
     return steps;
   };
   const std::string host = " HTTP/1.1\r\nHost: h\r\n";
-  for (const std::string& path : {"/", "/d", "/drop", "/throw", "/silent"}) {
+  for (const std::string path : {"/", "/d", "/drop", "/throw", "/silent"}) {
     const std::string get = "GET " + path + host + "\r\n";
     seeds.push_back(piece(get + get));
     seeds.push_back(piece(get) + "\xFD" + piece("HEAD " + path + host + "\r\n"));
