@@ -8,6 +8,7 @@ import pathlib
 import random
 import statistics
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -199,27 +200,59 @@ class AtWork:
         self.thread.join()
 
 
+SPIN = """
+import sys, time
+part = float(sys.argv[1])
+while True:
+    end = time.perf_counter() + 0.02 * part
+    while time.perf_counter() < end:
+        pass
+    time.sleep(0.02 * (1 - part))
+"""
+
+
+class Spinner:
+    """Takes a part of the second core's time, as an administrator at work does, and does nothing with it."""
+
+    calls = 0
+
+    def __init__(self, part: float):
+        self.command = ['taskset', '-c', LOAD_CPU, sys.executable, '-c', SPIN, str(max(0.01, min(0.95, part)))]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
 def measure_neighbours(bench: Bench) -> None:
     """Rounds of validations with and without an administrator at work. Two cores can't hold a server, a load that needs
     a core of its own, and an administrator, without one waiting for another. So the figure is what a validation costs
-    the thread that serves it, which has a core for itself: what it would lose to locks, caches and work done for others."""
+    the thread that serves it, which has a core for itself: what it would lose to locks, caches and work done for others.
+    In the rounds without, something else takes as much of the load's core."""
     licenses = 1_000_000
     data = administered(bench, 'licenses-1m', licenses, '--clients')
     costs: dict[bool, list[float]] = {True: [], False: []}
-    calls = 0
+    calls, part = 0, 0.0
     with bench.lictord(data, '0,1') as server:
         bench.warm(server, licenses, '--clients')
         thread = serving_thread(server)
         for number in range(bench.rounds):
             requests = bench.requests(data, 'validate', '--clients', '--count', REQUESTS)
-            for busy in (True, False) if number % 2 == 0 else (False, True):
-                with AtWork(server, licenses) if busy else contextlib.nullcontext() as at_work:
-                    before = seconds_on_cpu(thread)
+            for busy in (True, False):
+                with AtWork(server, licenses) if busy else Spinner(part) as neighbour:
+                    before, all_before = seconds_on_cpu(thread), server.cpu_seconds() + time.process_time()
+                    started = time.monotonic()
                     load = bench.load(server, requests, '--cpus', LOAD_CPU)
                     spent = seconds_on_cpu(thread) - before
-                served = load.report['answered'] + (at_work.calls if busy else 0)
-                costs[busy].append(1e6 * spent / served)
-                calls += at_work.calls if busy else 0
+                    if busy:
+                        beside = server.cpu_seconds() + time.process_time() - all_before - spent
+                        part = beside / (time.monotonic() - started)
+                costs[busy].append(1e6 * spent / (load.report['answered'] + neighbour.calls))
+                calls += neighbour.calls
     bench.add('A4', 'validate: cost with / without an administrator at work', ratio_of_medians(costs[True], costs[False]),
               bound=1.03, detail=f'{statistics.median(costs[True]):.2f} against {statistics.median(costs[False]):.2f} µs of '
               f'the serving thread, {calls / (bench.rounds * bench.seconds):.0f} calls a second beside')
