@@ -207,6 +207,10 @@ void set_url_of_place(Connection& connection, const Place& place) {
   set_url(connection, kDefaultUrl, "the default address");
 }
 
+bool names_url(const Place& place) {
+  return !place.profile.url.empty() || (!place.data.empty() && is_locked(place.data / "lictord.url"));
+}
+
 void set_key_of_place(Connection& connection, const Place& place) {
   if (!place.profile.api_key.empty())
     return set_key(connection, place.profile.api_key, printable(place.profile.path.string()));
@@ -232,7 +236,7 @@ Connection find_connection(const std::string& url, const std::string& data, cons
   connection.data = place.data;
   if (!url.empty()) {
     set_url(connection, url, "--url");
-  } else if (!url_variable.empty() && place.origin != Origin::flag) {
+  } else if (!url_variable.empty() && !(place.origin == Origin::flag && names_url(place))) {
     set_url(connection, url_variable, "LICTOR_URL");
   } else {
     set_url_of_place(connection, place);

@@ -160,14 +160,11 @@ struct TransferOptions : OneLicense {
 };
 
 void transfer(Session& session, const TransferOptions& options) {
-  if (must_ask(options)) {
-    const bool frees =
-        !options.keep_clients && number_of(get_license(session, options.name), "active_clients").value_or(0) > 0;
-    if (options.new_key) {
-      confirm(options, ask_of(session, options, "Transfer", "? Its present key will work no more."));
-    } else if (frees) {
-      confirm(options, ask_of(session, options, "Transfer", "? Its seats become free."));
-    }
+  const bool frees = !options.keep_clients && !options.new_key && !options.yes &&
+                     number_of(get_license(session, options.name), "active_clients").value_or(0) > 0;
+  if ((options.new_key || frees) && must_ask(options)) {
+    const char* const what = options.new_key ? "? Its present key will work no more." : "? Its seats become free.";
+    confirm(options, ask_of(session, options, "Transfer", what));
   }
   json::object body = with_reason(options, {{"holder", options.holder}});
   if (options.keep_clients) body["keep_clients"] = true;

@@ -13,7 +13,7 @@ namespace lictor::store {
 namespace {
 
 constexpr std::size_t kMostExamined = 5000;  // events in one call
-constexpr std::size_t kMostInVain = 600;    // licenses of one call that do not fit; each may be a read of the disk
+constexpr std::size_t kMostInVain = 600;     // licenses of one call that do not fit; each may be a read of the disk
 
 bool fits(const EventFilter& filter, const Event& event) {
   const auto equals = [](const std::string& wanted, const std::string& value) {

@@ -461,9 +461,21 @@ def test_where_the_api_key_comes_from(shared_server, tmp_path):
     assert status(env=by_url | {"LICTOR_DATA": str(shared_server.data)}).code == DONE
     assert status("--data", shared_server.data).code == DONE  # the address, too: lictord.url
 
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var/demo").symlink_to(shared_server.data)
+    demo = tmp_path / "var/demo"
+    demo.mkdir(parents=True)
+    for name in ("admin.key", "lictord.url"):
+        os.link(shared_server.data / name, demo / name)
     assert status().code == DONE  # the trial run in this directory
+    # Only when nobody else can have put it there: whoever did would be sent the key.
+    (demo / "admin.key").rename(tmp_path / "key")
+    (demo / "admin.key").symlink_to(tmp_path / "key")
+    assert status().code == UNAUTHENTICATED
+    (demo / "admin.key").unlink()
+    (tmp_path / "key").rename(demo / "admin.key")
+    demo.chmod(0o777)
+    assert status().code == UNAUTHENTICATED
+    demo.chmod(0o700)
+    assert status().code == DONE
     assert status(env=by_url).code == UNAUTHENTICATED  # never for an address that was given
 
 
