@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // So long the answer waits for what was refused just now.
-constexpr auto kWriteTime = 500ms;
+constexpr auto kWriteTime = 2s;
 
 struct RefusalsQuery {
   store::RefusalFilter filter;
