@@ -107,17 +107,24 @@ void ImportReport::add_waiting(std::size_t line) {
 }
 
 void ImportReport::finish() {
+  std::size_t not_imported = 0;
+  if (only_failures_) {  // the rows were only checked, and nothing comes of the good ones either
+    not_imported = rows_ - failed_;
+    created_ = updated_ = unchanged_ = skipped_ = 0;
+  }
   if (!output_.json()) {
     const char* const will_be = dry_run_ ? "would be " : "";
-    text_ += fmt::format("{}{} created, {} updated, {} unchanged, {} skipped, {} failed\n", will_be, created_, updated_,
-                         unchanged_, skipped_, failed_);
+    text_ += fmt::format("{}{} created, {} updated, {} unchanged, {} skipped, {} failed{}\n", will_be, created_,
+                         updated_, unchanged_, skipped_, failed_,
+                         not_imported > 0 ? fmt::format(", {} not imported", not_imported) : "");
     if (waiting_ > 0)
       text_ +=
           fmt::format("{} rows were not checked by the server: their product or policy is not there yet\n", waiting_);
     return flush();
   }
-  json::object sum{{"dry_run", dry_run_}, {"created", created_}, {"updated", updated_},   {"unchanged", unchanged_},
-                   {"skipped", skipped_}, {"failed", failed_},   {"products", products_}, {"policies", policies_}};
+  json::object sum{{"dry_run", dry_run_},          {"created", created_},   {"updated", updated_},
+                   {"unchanged", unchanged_},      {"skipped", skipped_},   {"failed", failed_},
+                   {"not_imported", not_imported}, {"products", products_}, {"policies", policies_}};
   text_ += began_ ? "\n  ],\n" : "{\n  \"rows\": [],\n";
   std::string tail;
   append_json(tail, sum);

@@ -240,6 +240,7 @@ void import_licenses(Session& session, const ImportOptions& options) {
   try {
     importer.run(file, format, options.dry_run, report);
   } catch (const CommandError& error) {
+    if (report.rows() == 0 && !report.has_definitions()) throw;
     report.finish();
     if (options.dry_run || report.rows() == 0) throw;
     throw CommandError(error.exit_code(),

@@ -79,6 +79,7 @@ def test_an_import_is_all_or_nothing_unless_it_is_partial(cli, tmp_path, prefix)
     finished = cli.run("license", "import", file)
     assert finished.code == REFUSED and "1 of 2 rows can't be imported, so none was" in finished.err, finished
     assert re.match(r"line 3: failed: ", finished.out)
+    assert finished.out.endswith("0 created, 0 updated, 0 unchanged, 0 skipped, 1 failed, 1 not imported\n")
     assert cli.run("license", "find", f"{prefix}-A").code == REFUSED
     finished = cli.run("license", "import", file, "--partial")
     assert finished.code == REFUSED and "1 created, 0 updated, 0 unchanged, 0 skipped, 1 failed\n" in finished.out
