@@ -24,8 +24,6 @@ struct RefusalsQuery {
   std::size_t limit = 0;
 };
 
-std::string text_or_null(std::string_view text) { return text.empty() ? "null" : base::json_string(text); }
-
 std::string view_refusal(const store::StoredRefusal& stored) {
   const store::Refusal& refusal = stored.refusal;
   return fmt::format(

@@ -12,7 +12,6 @@ namespace {
 
 using base::json_string;
 
-std::string text_or_null(std::string_view text) { return text.empty() ? "null" : json_string(text); }
 std::string_view bool_text(bool value) { return value ? "true" : "false"; }
 
 std::string_view product_name(const App& app, store::Row row) {
@@ -46,6 +45,7 @@ std::string word_list(std::string_view words) {
 
 }  // namespace
 
+std::string text_or_null(std::string_view text) { return text.empty() ? "null" : json_string(text); }
 std::string time_or_null(base::UnixSeconds time) {
   return time == 0 || time == licensing::kNever ? "null" : std::to_string(time);
 }

@@ -36,5 +36,6 @@ std::string view_event(const store::StoredEvent& event);
 std::string begin_list(std::string_view name, const std::vector<std::string>& items);
 // `null` for kNever and for 0 when 0 means "none".
 std::string time_or_null(base::UnixSeconds time);
+std::string text_or_null(std::string_view text);  // `null` for an empty one
 
 }  // namespace lictor::api
