@@ -181,28 +181,34 @@ TEST_F(ProtocolTest, AStoppingServerIsNotReady) {
   EXPECT_EQ(call("GET", "/health").status, 200);
 }
 
+struct HoldingJob final : service::AdminJob {
+  void finish(std::unique_ptr<Job>, End) noexcept override {}
+};
+
 class OverloadTest : public ApiTest {
  protected:
   OverloadTest() : ApiTest(8) {}
-};
 
-struct HoldingJob final : service::AdminJob {
-  void finish(std::unique_ptr<Job>, End) noexcept override {}
+  // Keeps the write path busy until the gate opens, so that what is submitted meanwhile waits in the queue.
+  void hold() {
+    auto job = std::make_unique<HoldingJob>();
+    job->work = [this](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
+      entered_.set_value();
+      gate_.get_future().wait();
+      return true;
+    };
+    std::unique_ptr<service::AdminJob> handed = std::move(job);
+    ASSERT_TRUE(writes_.submit(handed));
+    entered_.get_future().wait();
+  }
+
+  std::promise<void> entered_, gate_;
 };
 
 TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {
   const auto license = add_license(R"({"max_clients":20,"lease":100})");
   ASSERT_EQ(activate(license, "holder").status, 200);
-  std::promise<void> entered, gate;
-  auto job = std::make_unique<HoldingJob>();
-  job->work = [&](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
-    entered.set_value();
-    gate.get_future().wait();
-    return true;
-  };
-  std::unique_ptr<service::AdminJob> handed = std::move(job);
-  ASSERT_TRUE(writes_.submit(handed));
-  entered.get_future().wait();
+  hold();
   std::vector<std::uint64_t> waiting;
   for (int i = 0; i < 6; ++i) {
     const std::string body = json::serialize(activation(license, "c" + std::to_string(i)));
@@ -217,7 +223,7 @@ TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {
     waiting.push_back(server_.begin(request("POST", "/api/v1/licenses/deactivate", body, client_key_)));
   }
   EXPECT_EQ(post("/licenses/deactivate", activation(license, "c5")).code(), "OVERLOADED");
-  gate.set_value();
+  gate_.set_value();
   for (const auto ticket : waiting) EXPECT_EQ(server_.finish(ticket).status, 200);
   EXPECT_EQ(activate(license, "late").number("active_clients"), 6);
 }
@@ -226,16 +232,7 @@ TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {
 TEST_F(OverloadTest, RenewalsAreKnownInAShortQueueToo) {
   const auto license = add_license(R"({"max_clients":20,"lease":100})");
   ASSERT_EQ(activate(license, "holder").status, 200);
-  std::promise<void> entered, gate;
-  auto job = std::make_unique<HoldingJob>();
-  job->work = [&](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
-    entered.set_value();
-    gate.get_future().wait();
-    return true;
-  };
-  std::unique_ptr<service::AdminJob> handed = std::move(job);
-  ASSERT_TRUE(writes_.submit(handed));
-  entered.get_future().wait();
+  hold();
   std::vector<std::uint64_t> waiting;
   const auto begin = [&](const std::string& client) {
     const std::string body = json::serialize(activation(license, client));
@@ -246,7 +243,7 @@ TEST_F(OverloadTest, RenewalsAreKnownInAShortQueueToo) {
   begin("holder");
   begin("holder");
   EXPECT_EQ(activate(license, "holder").code(), "OVERLOADED") << "the queue is full";
-  gate.set_value();
+  gate_.set_value();
   for (const auto ticket : waiting) EXPECT_EQ(server_.finish(ticket).status, 200);
 }
 
