@@ -146,6 +146,10 @@ void LicenseCall::run(http::Exchange& exchange) {
   call.set_actor(actor);
   call.concerned.claimed = ref;
   call.concerned.client_id = client_id;
+  if (failure && unrecorded && app.clock.now() < unrecorded->lease_expires_at) {
+    answer = std::move(*unrecorded);
+    failure.reset();
+  }
   if (failure) return call.fail(nothing_recorded(*failure));
   call.guard([this](Call& guarded) { reply(guarded, *this); });
 }

@@ -136,6 +136,8 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
   Reply reply;
   http::Deferred deferred;
   std::optional<licensing::Code> failure;  // nothing was recorded
+  // What holds until its lease ends even if nothing can be recorded now: the answer instead of the failure.
+  std::optional<service::Answer> unrecorded;
 };
 
 // A read of the database and the answer made from it. `read` runs on a pool thread and returns what answers on the I/O

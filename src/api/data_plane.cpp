@@ -110,8 +110,9 @@ void reply_validate(Call& call, LicenseCall& job) {
   succeed_validate(call, job.answer, job.client_id, nonce != nullptr ? nonce->text : std::string_view());
 }
 
-// A lease that is due to be extended: decided again, in a transaction.
-void renew(Call& call, const Subject& subject, const ValidateRequest& request) {
+// A lease that is due to be extended: decided again, in a transaction. What it is worth without is answered when there
+// can be none.
+void renew(Call& call, const Subject& subject, const ValidateRequest& request, Answer&& unrenewed) {
   auto job = std::make_unique<LicenseCall>(call, reply_validate);
   job->ref = subject.ref;
   job->access = subject.access;
@@ -119,6 +120,7 @@ void renew(Call& call, const Subject& subject, const ValidateRequest& request) {
   service::ValidateInput input{true, request.fingerprint, std::string(request.client_version), {}};
   input.features.assign(request.features.begin(), request.features.end());
   job->command = std::move(input);
+  job->unrecorded = std::move(unrenewed);
   LicenseCall::submit(call, std::move(job), service::Urgency::renewal);
 }
 
@@ -137,7 +139,6 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
   const licensing::Decision decision = licensing::decide(state.view.license, answer.terms->terms, seat, command, now);
   answer.denial = decision.denial;
   if (answer.denial) return refuse(call, answer, client_id);
-  if (decision.writes()) return renew(call, subject, request);
   answer.license = state.view.license;
   answer.over_limit = decision.over_limit;
   answer.expired = decision.expired;
@@ -148,6 +149,7 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
     answer.activated_at = seat->activated_at;
     answer.lease_expires_at = seat->lease_expires_at;
   }
+  if (decision.writes()) return renew(call, subject, request, std::move(answer));
   succeed_validate(call, answer, client_id, request.nonce);
 }
 

@@ -19,6 +19,10 @@ constexpr int kQueueTries = 100;
 constexpr auto kLastRollUpTime = 2s;  // at the end; what is left is rolled up after the next start
 constexpr std::size_t kDroppedAtOnce = 300;
 
+std::chrono::seconds steady_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 struct InternalJob final : AdminJob {
   std::promise<bool> done;
   void finish(std::unique_ptr<Job> self, End end) noexcept override {
@@ -40,6 +44,7 @@ Statistics::Statistics(store::Store& store, WritePath& writes, const base::Clock
       keeper_(*reader_, [this](const auto& work) { return write(work); }),
       sweeper_(reader_->statistics(), writes),
       seats_(reader_->statistics(), [this](const auto& work) { return write(work); }),
+      retention_(clock.now(), steady_seconds()),
       options_(options) {
   rolled_up_ = reader_->statistics().state().license_sequence;
   thread_ = std::thread([this] { loop(); });
@@ -146,7 +151,7 @@ bool Statistics::take_seats() {
 // False: there is more to drop, or nothing can be written now.
 bool Statistics::drop_old() {
   const StatisticsOptions options = this->options();
-  const base::UnixSeconds now = clock_.now();
+  const base::UnixSeconds now = retention_.observe(clock_.now(), steady_seconds());
   const licensing::Day day = licensing::day_of(now - options.reports_age.count());
   const std::function<std::size_t(store::StatisticsTx&)> steps[] = {
       [&](auto& tx) {

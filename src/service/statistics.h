@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/retention_clock.h"
 #include "service/lease_sweeper.h"
 #include "service/refusal_buffer.h"
 #include "service/refusal_keeper.h"
@@ -74,6 +75,7 @@ class Statistics {
   LeaseSweeper sweeper_;
   SeatRollUp seats_;
   std::atomic<std::int64_t> rolled_up_{0};
+  base::RetentionClock retention_;
   std::size_t drop_step_ = 0;  // where drop_old() goes on
 
   mutable std::mutex mutex_;

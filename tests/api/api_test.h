@@ -43,6 +43,7 @@ struct Answer : FakeAnswer {
   const json::object& data() const { return object.at("data").as_object(); }
   const json::object& details() const { return object.at("error").at("details").as_object(); }
   std::int64_t number(std::string_view name) const { return data().at(name).as_int64(); }
+  std::int64_t lease_end() const { return data().at("client").at("lease_expires_at").as_int64(); }
   std::string text(std::string_view name) const { return std::string(data().at(name).as_string()); }
 };
 

@@ -247,6 +247,27 @@ TEST_F(OverloadTest, RenewalsAreKnownInAShortQueueToo) {
   for (const auto ticket : waiting) EXPECT_EQ(server_.finish(ticket).status, 200);
 }
 
+// What could not be renewed now was refused although it held.
+TEST_F(OverloadTest, ALeaseThatCanNotBeRenewedNowHoldsUntilItsEnd) {
+  const auto license = add_license(R"({"max_clients":20,"lease":100})");
+  const auto end = activate(license, "holder").lease_end();
+  clock_.advance(60);
+  hold();
+  std::vector<std::uint64_t> waiting;
+  for (int i = 0; i < 8; ++i) {
+    const std::string body = json::serialize(activation(license, "holder"));
+    waiting.push_back(server_.begin(request("POST", "/api/v1/activate", body, client_key_)));
+  }
+  const auto unrenewed = validate(license, "holder", R"("nonce":"n1")");
+  EXPECT_EQ(unrenewed.status, 200);
+  EXPECT_EQ(unrenewed.lease_end(), end);
+  EXPECT_EQ(unrenewed.text("nonce"), "n1");
+  clock_.advance(40);
+  EXPECT_EQ(validate(license, "holder").code(), "LEASE_EXPIRED");
+  gate_.set_value();
+  for (const auto ticket : waiting) EXPECT_EQ(server_.finish(ticket).status, 200);
+}
+
 TEST_F(ProtocolTest, MetricsCountEveryRequest) {
   const auto license = add_license("{}");
   for (int i = 0; i < 3; ++i) validate(license, "");

@@ -25,6 +25,16 @@ class StatisticsTest : public ServiceTest {
     statistics_ = std::make_unique<Statistics>(*store_, writes_, clock_, 2, options,
                                                [](std::string_view what) { ADD_FAILURE() << what; });
   }
+  void restart() {
+    const StatisticsOptions options = statistics_->options();
+    statistics_->stop();
+    start(options);
+  }
+  static StatisticsOptions kept_for(std::int64_t days) {
+    StatisticsOptions options;
+    options.refusals_age = options.reports_age = std::chrono::seconds(days * kDaySeconds);
+    return options;
+  }
   Outcome run(std::unique_ptr<TestJob> job) {
     auto future = job->done.get_future();
     std::unique_ptr<LicenseJob> handed = std::move(job);
@@ -304,10 +314,8 @@ TEST_F(StatisticsTest, WhatIsOldGoesAtOnceWhenTheOptionsSaySo) {
   run(activate(license, "b"));
   ASSERT_TRUE(statistics_->roll_up(10s));
   EXPECT_THAT(report(true), SizeIs(11));
-  StatisticsOptions options;
-  options.refusals_age = std::chrono::seconds(5 * kDaySeconds);
-  options.reports_age = options.refusals_age;
-  statistics_->set_options(options);
+  restart();  // the clock is believed then
+  statistics_->set_options(kept_for(5));
   const auto left = [&] {
     auto& statistics = reader_->statistics();
     return statistics.refusals({}, 0, 10).refusals.size() +
@@ -316,6 +324,22 @@ TEST_F(StatisticsTest, WhatIsOldGoesAtOnceWhenTheOptionsSaySo) {
   for (int i = 0; i < 100 && (left() > 0 || report(true).size() > 6); ++i) std::this_thread::sleep_for(50ms);
   EXPECT_EQ(left(), 0U);
   EXPECT_THAT(report(true), SizeIs(6)) << "a day that was dropped is not made up again";
+}
+
+// A clock that was years ahead for a minute took all reports with it.
+TEST_F(StatisticsTest, AClockThatJumpsTakesNothingWithIt) {
+  const auto license = add_license(R"({"type":"metered","max_clients":5})");
+  start(kept_for(5));
+  run(use(license, 5, "i1"));
+  statistics_->note_refusal(0, note(license, product_.row));
+  ASSERT_TRUE(statistics_->write_refusals(10s));
+  clock_.advance(3000 * kDaySeconds);
+  statistics_->set_options(kept_for(4));  // looks at once
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(statistics_->roll_up(10s));
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(reader_->statistics().refusals({}, 0, 10).refusals.size(), 1U);
+  EXPECT_EQ(reader_->statistics().usage_days({.first = 0, .last = 99'999}, 10).rows.size(), 1U);
+  EXPECT_THAT(counted(reader_->statistics(), false), SizeIs(1));
 }
 
 TEST_F(StatisticsTest, StoppingWritesWhatThereIs) {
