@@ -18,6 +18,10 @@ RequestFault bad(std::string_view field, std::string message) {
 
 std::string key_id(const store::ApiKey& key) { return base::format_id(base::kApiKeyPrefix, key.id); }
 bool administers(const store::ApiKey& key) { return key.scopes.find("admin:") != std::string::npos; }
+bool may_make_keys(const store::ApiKey& key) {
+  const auto scopes = auth::parse_scopes(key.scopes);
+  return scopes && auth::grants(*scopes, auth::Scope::admin_write);
+}
 
 std::string key_etag(const App& app, const store::ApiKey& key) {
   return make_etag(app, fmt::format("api key\n{}\n{}\n{}\n{}\n{}\n{}", key_id(key), key.name, key.require_signature,
@@ -84,32 +88,36 @@ std::optional<RequestFault> change_members(const Arguments& arguments, store::Ap
   return std::nullopt;
 }
 
-struct Caller {
-  base::Id key;
-  base::UnixSeconds expires_at = licensing::kNever;
-  std::string address;
-  auth::AddressList addresses;  // from where its key may be used
-};
-Caller caller_of(const Call& call) {
-  const auth::AddressList* const addresses = call.caller->addresses;
-  return {call.caller->key, call.caller->expires_at, std::string(call.request().peer),
-          addresses == nullptr ? auth::AddressList() : *addresses};
+Failure forbidden(std::string message) { return {Code::forbidden, std::move(message), {}, 0, {}}; }
+
+// A key never gives anybody more than the key has that makes or widens it.
+std::optional<Failure> refuse_grant(const Author& author, const store::ApiKey& key) {
+  const auto scopes = auth::parse_scopes(key.scopes);
+  const auto addresses = auth::AddressList::parse(key.addresses);
+  if (!scopes || (author.scopes | *scopes) != author.scopes)
+    return forbidden("A key can't grant scopes that the caller's own key lacks");
+  if (!addresses || !author.addresses.covers(*addresses))
+    return forbidden("A key can't be used from more addresses than the caller's own");
+  if (key.expires_at > author.key.expires_at)
+    return forbidden("A key can't be made to last longer than the caller's own");
+  return std::nullopt;
 }
 
-// Nobody locks all administrators out, or lets a key outlive the one that changes it.
-std::optional<Failure> refuse_change(const Change& change, const store::ApiKey& before, const store::ApiKey& after,
-                                     const Caller& caller) {
-  const auto forbidden = [](std::string message) { return Failure{Code::forbidden, std::move(message), {}, 0, {}}; };
-  if (after.expires_at > before.expires_at && after.expires_at > caller.expires_at)
-    return forbidden("A key can't be made to last longer than the caller's own");
-  const bool last = administers(after) && !change.app.api_keys.another_administers(before, caller.address, change.now);
+bool widens(const store::ApiKey& before, const store::ApiKey& after) {
+  const auto from = auth::AddressList::parse(before.addresses), to = auth::AddressList::parse(after.addresses);
+  return after.expires_at > before.expires_at || (before.require_signature && !after.require_signature) || !from ||
+         !to || !from->covers(*to);
+}
+
+// Nobody locks out all who may make such keys, or themselves.
+std::optional<Failure> refuse_narrowing(const Change& change, const store::ApiKey& before, const store::ApiKey& after) {
+  const Author& author = change.author;
+  const bool last = may_make_keys(after) && !change.app.api_keys.has_substitute(before, author.address, change.now);
   if (last && after.expires_at < before.expires_at)
-    return forbidden("No other key may administer as long as this one: it can't be made to expire earlier");
+    return forbidden("No other key may do all that this one may, and as long: it can't be made to expire earlier");
   const auto addresses = auth::AddressList::parse(after.addresses);
-  if (after.addresses != before.addresses && addresses && !caller.addresses.covers(*addresses))
-    return forbidden("A key can't be used from more addresses than the caller's own");
-  if ((caller.key == after.id || last) && addresses && !addresses->allows(caller.address))
-    return forbidden("The addresses must include the caller's own, " + caller.address);
+  if ((author.key.id == after.id || last) && addresses && !addresses->allows(author.address))
+    return forbidden("The addresses must include the caller's own, " + author.address);
   return std::nullopt;
 }
 
@@ -124,13 +132,16 @@ Outcome show_key(const Change& change, const store::ApiKey& key, std::string_vie
 std::string address_list_json(const std::string& addresses) { return base::json_string(addresses); }
 std::string time_json(base::UnixSeconds time) { return time == licensing::kNever ? "null" : std::to_string(time); }
 
-Outcome change_key(Change& change, const base::Id& id, const Arguments& arguments, const Caller& caller) {
+Outcome change_key(Change& change, const base::Id& id, const Arguments& arguments) {
   const auto before = change.tx.api_key(id);
   if (!before) return refused(Code::not_found);
   if (auto failure = change.refuse_stale(key_etag(change.app, *before))) return refused(*failure);
   store::ApiKey key = *before;
   if (const auto fault = change_members(arguments, key)) return refused(*fault);
-  if (auto failure = refuse_change(change, *before, key, caller)) return refused(*failure);
+  if (widens(*before, key)) {
+    if (auto failure = refuse_grant(change.author, key)) return refused(*failure);
+  }
+  if (auto failure = refuse_narrowing(change, *before, key)) return refused(*failure);
   ChangedMembers members;
   members.add("name", base::json_string(before->name), base::json_string(key.name));
   members.add("expires_at", time_json(before->expires_at), time_json(key.expires_at));
@@ -152,22 +163,14 @@ void handle_create_api_key(Call& call) {
   if (!arguments) return;
   store::ApiKey stored;
   if (const auto fault = read_key(call.app(), *arguments, stored)) return call.fail(*fault);
-  if ((call.caller->scopes | static_cast<auth::ScopeSet>(*auth::parse_scopes(stored.scopes))) != call.caller->scopes) {
-    return call.fail(Failure{Code::forbidden, "A key can't grant scopes that the caller's own key lacks", {}, 0, {}});
-  }
-  if (const auto addresses = auth::AddressList::parse(stored.addresses);
-      addresses && !caller_of(call).addresses.covers(*addresses)) {
-    return call.fail(
-        Failure{Code::forbidden, "A key can't be used from more addresses than the caller's own", {}, 0, {}});
-  }
-  // A key can't outlive itself through another.
-  stored.expires_at = std::min(stored.expires_at, call.caller->expires_at);
   auto made = std::make_shared<auth::NewApiKey>(auth::make_api_key());
   stored.id = made->id;
   stored.secret_hash = made->secret_hash;
   submit_change(call, [stored, made](Change& change) {
     store::ApiKey key = stored;
     key.created_at = change.now;
+    key.expires_at = std::min(key.expires_at, change.author.key.expires_at);
+    if (auto failure = refuse_grant(change.author, key)) return refused(*failure);
     change.tx.insert_api_key(key);
     change.record("api_key.created", key_id(key), created_detail(key));
     change.after_commit([&app = change.app, key] { app.api_keys.add(key); });
@@ -207,23 +210,20 @@ void handle_change_api_key(Call& call) {
   if (!arguments) return;
   const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
   if (!id) return call.fail(Code::not_found);
-  const Caller caller = caller_of(call);
-  submit_change(call, [id = *id, arguments = *arguments, caller](Change& change) {
-    return change_key(change, id, arguments, caller);
-  });
+  submit_change(call, [id = *id, arguments = *arguments](Change& change) { return change_key(change, id, arguments); });
 }
 
 void handle_revoke_api_key(Call& call) {
   if (!read_arguments(call)) return;
   const auto id = base::parse_id(base::kApiKeyPrefix, call.path_id);
   if (!id) return call.fail(Code::not_found);
-  submit_change(call, [id = *id, address = std::string(call.request().peer)](Change& change) {
+  submit_change(call, [id = *id](Change& change) {
     auto key = change.tx.api_key(id);
     if (!key) return refused(Code::not_found);
     if (auto failure = change.refuse_stale(key_etag(change.app, *key))) return refused(*failure);
-    if (administers(*key) && !change.app.api_keys.another_administers(*key, address, change.now))
+    if (may_make_keys(*key) && !change.app.api_keys.has_substitute(*key, change.author.address, change.now))
       return refused(Code::forbidden,
-                     "No other key may administer from here and as long as this one: it can't be revoked");
+                     "No other key may do all that this one may, from here and as long: it can't be revoked");
     if (change.tx.revoke_api_key(id, change.now)) {
       key->revoked_at = change.now;
       change.record("api_key.revoked", key_id(*key));

@@ -186,7 +186,9 @@ void handle_delete_product(Call& call) {
     change.after_commit([&app = change.app, row] { app.catalog.remove_product(row); });
     return deleted(product_id(product->stored), "Product deleted");
   };
-  submit_change(call, work, {.exists = {}, .in_use = "The product has policies or API keys: it can't be deleted"});
+  submit_change(
+      call, work,
+      {.exists = {}, .in_use = "The product has policies or API keys that are not revoked: it can't be deleted"});
 }
 
 void handle_create_policy(Call& call) {

@@ -84,6 +84,7 @@ struct ChangeCall final : service::AdminJob, http::Continuation {
       : app(call.app()),
         ticket(call.ticket()),
         caller(call.caller->key),
+        address(call.request().peer),
         work_with(std::move(given)),
         messages(std::move(texts)),
         conditions(std::move(read)) {
@@ -96,6 +97,7 @@ struct ChangeCall final : service::AdminJob, http::Continuation {
   }
 
   bool run_work(store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events);
+  std::optional<Failure> find_author(store::Tx& tx, base::UnixSeconds now, Author& author) const;
   bool repeat(const store::IdempotencyRecord& record);
   void finish(std::unique_ptr<Job> self, End end) noexcept override;
   void run(http::Exchange& exchange) override;
@@ -103,6 +105,7 @@ struct ChangeCall final : service::AdminJob, http::Continuation {
   App& app;
   CallTicket ticket;
   base::Id caller;
+  std::string address;
   ChangeWork work_with;
   ChangeMessages messages;
   Conditions conditions;
@@ -112,15 +115,35 @@ struct ChangeCall final : service::AdminJob, http::Continuation {
   http::Deferred deferred;
 };
 
+// What authenticate() looked at when the call came in, once more.
+std::optional<Failure> ChangeCall::find_author(store::Tx& tx, base::UnixSeconds now, Author& author) const {
+  auto key = tx.api_key(caller);
+  if (!key || key->revoked_at != 0 || now >= key->expires_at) return Failure{Code::unauthenticated, {}, {}, 0, {}};
+  const auto scopes = auth::parse_scopes(key->scopes);
+  auto addresses = auth::AddressList::parse(key->addresses);
+  if (!scopes || !addresses || !addresses->allows(address) || !auth::grants(*scopes, ticket.route->scope))
+    return Failure{Code::forbidden, {}, {}, 0, {}};
+  author = {*std::move(key), *scopes, *std::move(addresses), address};
+  return std::nullopt;
+}
+
 bool ChangeCall::run_work(store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
   steps.clear();
   replayed = false;
+  outcome = {};
+  Author author;
+  outcome.failure = find_author(tx, now, author);
+  if (outcome.failure) return false;
   if (!conditions.idempotency_key.empty()) {
     const auto record = tx.idempotency(caller, conditions.idempotency_key);
     if (record && now - record->created_at < service::kIdempotencySeconds) return repeat(*record);
   }
-  Change change(app, tx, now, events, conditions.if_match);
+  Change change(app, tx, author, now, events, conditions.if_match);
   outcome = work_with(change);
+  if (!outcome.failure && change.ignored_if_match()) {
+    outcome.failure =
+        failure_of({Code::bad_request, "If-Match", "is for calls that change one thing; leave it out of this one"});
+  }
   if (outcome.failure) return false;
   steps = std::move(change.steps());
   if (!conditions.idempotency_key.empty()) {
@@ -178,7 +201,8 @@ Outcome refused(Failure failure) {
 Outcome refused(const RequestFault& fault) { return refused(failure_of(fault)); }
 Outcome refused(Code code, std::string message) { return refused(Failure{code, std::move(message), {}, 0, {}}); }
 
-std::optional<Failure> Change::refuse_stale(std::string_view etag) const {
+std::optional<Failure> Change::refuse_stale(std::string_view etag) {
+  compared_ = true;
   if (if_match_.empty() || if_match_.front() == "*" || std::ranges::find(if_match_, etag) != if_match_.end())
     return std::nullopt;
   return Failure{Code::precondition_failed, {}, "{\"etag\":" + base::json_string(etag) + "}", 0, {}};

@@ -27,20 +27,31 @@ Outcome refused(Failure failure);
 Outcome refused(const RequestFault& fault);
 Outcome refused(licensing::Code code, std::string message = {});
 
+// Whose change it is, as its transaction has it: while the change waited, the key may have been changed or revoked.
+struct Author {
+  store::ApiKey key;
+  auth::ScopeSet scopes = 0;
+  auth::AddressList addresses;  // from where the key may be used
+  std::string address;          // from where it is used now
+};
+
 // The transaction of a change, as its work sees it. On the write path's thread.
 class Change {
  public:
-  Change(App& its_app, store::Tx& its_tx, base::UnixSeconds its_time, std::vector<store::Event>& its_events,
-         const std::vector<std::string>& if_match)
-      : app(its_app), tx(its_tx), now(its_time), events(its_events), if_match_(if_match) {}
+  Change(App& its_app, store::Tx& its_tx, const Author& its_author, base::UnixSeconds its_time,
+         std::vector<store::Event>& its_events, const std::vector<std::string>& if_match)
+      : app(its_app), tx(its_tx), author(its_author), now(its_time), events(its_events), if_match_(if_match) {}
 
   App& app;
   store::Tx& tx;
+  const Author& author;
   const base::UnixSeconds now;
   std::vector<store::Event>& events;
 
   // Nothing when the caller's If-Match names this state, or there was none.
-  std::optional<Failure> refuse_stale(std::string_view etag) const;
+  std::optional<Failure> refuse_stale(std::string_view etag);
+  // Whether there is an If-Match that nothing was compared with.
+  bool ignored_if_match() const noexcept { return !if_match_.empty() && !compared_; }
   void record(std::string_view action, std::string subject, std::string detail = {}, std::string client = {});
   // Caches and catalogues learn of the change, in the order of these calls.
   void after_commit(std::function<void()> step) { steps_.push_back(std::move(step)); }
@@ -48,6 +59,7 @@ class Change {
 
  private:
   const std::vector<std::string>& if_match_;
+  bool compared_ = false;
   std::vector<std::function<void()>> steps_;
 };
 

@@ -83,6 +83,7 @@ void Call::note_refusal(const Failure& failure) {
   note.license = concerned.license;
   note.product = concerned.product;
   note.claimed = concerned.claimed;
+  note.only_of = caller != nullptr ? caller->product : concerned.only_of;
   // An id is no credential: what is claimed with it by somebody unknown is not filed under the license.
   const bool known = caller != nullptr || !actor_.empty();
   if (!known && note.claimed && note.claimed->by == store::LicenseRef::By::id) note.claimed.reset();
@@ -145,6 +146,7 @@ void LicenseCall::run(http::Exchange& exchange) {
   Call call(app, exchange, ticket);
   call.set_actor(actor);
   call.concerned.claimed = ref;
+  call.concerned.only_of = access.product;
   call.concerned.client_id = client_id;
   if (failure && unrecorded && app.clock.now() < unrecorded->lease_expires_at) {
     answer = std::move(*unrecorded);

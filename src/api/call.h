@@ -47,6 +47,7 @@ struct Concerned {
   base::Id license;        // zero: not known for sure; then `claimed` may tell
   store::Row product = 0;  // of `license`
   std::optional<store::LicenseRef> claimed;
+  store::Row only_of = 0;  // 0: any; the product whose licenses the caller may know of
   std::string_view client_id;
 };
 

@@ -54,7 +54,7 @@ constexpr Route kRoutes[] = {
      "/admin/products/{id}",
      false,
      {},
-     "Deletes a product that has no policies and no API keys (else `IN_USE`).",
+     "Deletes a product that has no policies and no API keys but revoked ones, which go with it (else `IN_USE`).",
      "`id`, `deleted`"},
     {"POST", "/api/v1/admin/policies", Scope::admin_write, handle_create_policy, "/admin/policies", false,
      fields::kCreatePolicy, "Creates a policy of a product.", "*policy*"},

@@ -102,15 +102,17 @@ void ApiKeys::revoke(const base::Id& id, base::UnixSeconds now) {
   generation_.fetch_add(1, std::memory_order_release);
 }
 
-bool ApiKeys::another_administers(const store::ApiKey& key, std::string_view address, base::UnixSeconds now) {
+bool ApiKeys::has_substitute(const store::ApiKey& key, std::string_view address, base::UnixSeconds now) {
+  const auto needed = parse_scopes(key.scopes);
+  if (!needed) return false;
   const std::lock_guard lock(mutex_);
   return std::ranges::any_of(keys_, [&](const auto& entry) {
     const store::ApiKey& other = entry.second;
     const auto scopes = parse_scopes(other.scopes);
     const auto addresses = AddressList::parse(other.addresses);
     return other.id != key.id && other.revoked_at == 0 && now < other.expires_at &&
-           other.expires_at >= key.expires_at && addresses && addresses->allows(address) && scopes &&
-           grants(*scopes, Scope::admin_write);
+           other.expires_at >= key.expires_at && other.product == 0 && addresses && addresses->allows(address) &&
+           scopes && (*scopes & *needed) == *needed;
   });
 }
 

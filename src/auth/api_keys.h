@@ -46,9 +46,9 @@ class ApiKeys {
   ~ApiKeys();
   void load(store::Reader& reader);
   void add(const store::ApiKey& key);  // also replaces; thread-safe
-  // Whether a key other than this one may administer from this address, now and as long as this one may: without one,
-  // nobody could make keys again. Thread-safe.
-  bool another_administers(const store::ApiKey& key, std::string_view address, base::UnixSeconds now);
+  // Whether a key other than this one may do all that this one may, from this address, now and as long: without one,
+  // nobody could make such keys again. Thread-safe.
+  bool has_substitute(const store::ApiKey& key, std::string_view address, base::UnixSeconds now);
   void revoke(const base::Id& id, base::UnixSeconds now);  // seen by every thread's next find(); thread-safe
 
   // Nullptr for what is malformed, unknown, revoked or expired. Call only on the I/O thread of that number; the Caller

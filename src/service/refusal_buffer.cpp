@@ -52,7 +52,7 @@ std::size_t RefusalBuffer::Hash::operator()(const base::Bytes16& value) const no
 std::size_t RefusalBuffer::Hash::operator()(const Key& key) const noexcept {
   const std::uint64_t rest = (static_cast<std::uint64_t>(key.day) << 16U) |
                              (static_cast<std::uint64_t>(key.kind) << 8U) | static_cast<std::uint64_t>(key.code);
-  return mix((*this)(key.value) ^ rest, 0x9E3779B97F4A7C15ULL);
+  return mix((*this)(key.value) ^ rest, 0x9E3779B97F4A7C15ULL ^ static_cast<std::uint64_t>(key.only_of));
 }
 
 RefusalBuffer::RefusalBuffer(unsigned lanes) : hash_{random_seed()} {
@@ -65,9 +65,9 @@ void RefusalBuffer::add(unsigned number, const RefusalNote& note) {
   totals_[static_cast<std::size_t>(note.code)].fetch_add(1, std::memory_order_relaxed);
   Lane& lane = *lanes_[number % lanes_.size()];
   const Kind kind = kind_of(note);
-  Key key{{}, licensing::day_of(note.at), kind, note.code};
+  Key key{{}, licensing::day_of(note.at), kind, note.code, note.only_of};
   if (kind != kNobody) key.value = kind == kLicense ? note.license : note.claimed->value;
-  const Subject subject{note.license, note.product, note.claimed};
+  const Subject subject{note.license, note.product, note.claimed, note.only_of};
   const std::lock_guard lock(lane.mutex);
   // What anybody may claim is no license that others could be kept apart by.
   std::uint32_t& of_one = lane.details_of[kind == kLicense ? note.license : note.api_key];
@@ -85,7 +85,7 @@ void RefusalBuffer::add(unsigned number, const RefusalNote& note) {
   auto count = lane.counts.find(key);
   if (count == lane.counts.end()) {
     const bool full = lane.counts.size() >= kCountsOfLane;
-    if (full) key = {{}, key.day, kNobody, key.code};
+    if (full) key = {{}, key.day, kNobody, key.code, 0};
     count = lane.counts.try_emplace(key, Counted{full ? Subject{} : subject, key.day, key.code, 0}).first;
   }
   ++count->second.amount;

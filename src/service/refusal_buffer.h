@@ -29,6 +29,7 @@ struct RefusalNote {
   base::Id license;             // zero: not known for sure; then `claimed` may tell
   store::Row product = 0;       // of `license`
   std::optional<store::LicenseRef> claimed;
+  store::Row only_of = 0;  // 0: any; the product whose licenses the caller may know of
 };
 
 class RefusalBuffer {
@@ -38,6 +39,7 @@ class RefusalBuffer {
     base::Id license;
     store::Row product = 0;
     std::optional<store::LicenseRef> claimed;
+    store::Row only_of = 0;
   };
   struct Detailed {
     store::Refusal refusal;  // without its license
@@ -75,6 +77,7 @@ class RefusalBuffer {
     licensing::Day day = 0;
     std::uint8_t kind = 0;
     licensing::Code code = licensing::Code::internal;
+    store::Row only_of = 0;
     bool operator==(const Key&) const = default;
   };
   // Clients choose some of the values: with the seed nobody can choose ones that collide.

@@ -22,7 +22,10 @@ RefusalKeeper::Owner RefusalKeeper::owner_of(const RefusalBuffer::Subject& subje
   if (!subject.license && !subject.claimed) return {};
   const store::LicenseRef ref = subject.license ? store::LicenseRef{By::id, subject.license} : *subject.claimed;
   const auto [place, is_new] = known.try_emplace(ref.value);
-  if (!is_new) return place->second;
+  const auto allowed = [&](const Owner& owner) {
+    return subject.only_of == 0 || owner.product == subject.only_of ? owner : Owner{subject.only_of, 0};
+  };
+  if (!is_new) return allowed(place->second);
   std::optional<base::Id> license = ref.value;
   if (ref.by == By::key_digest) {
     const auto view = reader_.license(ref, std::nullopt, 0);
@@ -30,7 +33,7 @@ RefusalKeeper::Owner RefusalKeeper::owner_of(const RefusalBuffer::Subject& subje
   }
   const auto seats = license ? reader_.statistics().seats_of(*license) : std::nullopt;
   if (seats) place->second = {seats->product, seats->license};
-  return place->second;
+  return allowed(place->second);
 }
 
 void RefusalKeeper::resolve(RefusalBuffer::Taken&& taken) {

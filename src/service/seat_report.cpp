@@ -32,7 +32,7 @@ class Report {
   Day first_of(store::Row product, store::Row license) const {
     const auto& after = query_.after;
     const bool goes_on = after && after->product == product && after->license == license;
-    return goes_on ? std::max(first_, after->day + 1) : first_;
+    return goes_on ? std::max(first_, std::min(after->day, query_.last) + 1) : first_;
   }
 
   // Each read_…: false when the page ends here.
@@ -40,7 +40,7 @@ class Report {
     if (!query_.by_license) return read_subject({reader_.seats_of(product, 0), {}});
     if (query_.license != 0) return read_subject({reader_.seats_of(product, query_.license), query_.license_id});
     const bool goes_on = query_.after && query_.after->product == product;
-    store::Row behind = goes_on ? query_.after->license - 1 : 0;
+    store::Row behind = goes_on ? std::max<store::Row>(query_.after->license, 1) - 1 : 0;
     while (true) {
       const auto some = reader_.seats_of_licenses(product, behind, kSubjectsAtOnce);
       for (const auto& license : some) {

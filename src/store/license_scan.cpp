@@ -106,7 +106,7 @@ void LicenseScan::open_by_time(const std::optional<Position>& after) {
     Values ties{.row = after->row, .shared = after->number};
     if (inside) open(by_expiry ? sql::kLicensesExpiringAt : sql::kLicensesIssuedAt, ties);
     if (down_) values.before = std::min(values.before, after->number);
-    if (!down_) values.from = std::max(values.from, after->number + 1);
+    if (!down_) values.from = std::max(values.from, std::min(after->number, kLastTime - 1) + 1);
   }
   open(by_expiry ? sql::kLicensesByExpiry : sql::kLicensesByIssue, values);
 }

@@ -174,6 +174,7 @@ inline constexpr Text kInsertPolicy =
 inline constexpr Text kPolicies = "SELECT row, id, product, name, terms, created_at FROM policies ORDER BY row";
 inline constexpr Text kUpdatePolicyTerms = "UPDATE policies SET terms = ?2 WHERE row = ?1";
 inline constexpr Text kDeletePolicy = "DELETE FROM policies WHERE row = ?";
+inline constexpr Text kDeleteRevokedApiKeys = "DELETE FROM api_keys WHERE product = ? AND revoked_at <> 0";
 inline constexpr Text kDeleteProduct = "DELETE FROM products WHERE row = ?";
 inline constexpr Text kSpendRow =
     "INSERT INTO spent_rows (name, row) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET row = max(row, excluded.row)";

@@ -79,6 +79,7 @@ void SqliteTx::delete_policy(Row policy) {
 }
 
 void SqliteTx::delete_product(Row product) {
+  Statement(connection_, sql::kDeleteRevokedApiKeys).run(product);
   Statement(connection_, sql::kDeleteProduct).run(product);
   expect_one("a product");
   Statement(connection_, sql::kSpendRow).run(std::string_view("products"), product);

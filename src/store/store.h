@@ -255,7 +255,7 @@ class Tx {
   virtual std::optional<ApiKey> api_key(const Id& id) = 0;
   virtual void update_policy_terms(Row policy, std::string_view terms) = 0;
   virtual void delete_policy(Row policy) = 0;    // throws in_use
-  virtual void delete_product(Row product) = 0;  // throws in_use
+  virtual void delete_product(Row product) = 0;  // with its revoked API keys; throws in_use
   // Locks like lock(), and reads everything.
   virtual std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) = 0;
   virtual void change_license(const LicenseChange& change) = 0;  // locked before; unique_violation: the key is in use

@@ -196,6 +196,21 @@ Answer ApiTest::validate(const License& license, const std::string& client_id, c
   return post("/licenses/validate", body + (more.empty() ? "" : "," + more) + "}");
 }
 
+void ApiTest::hold() {
+  struct HoldingJob final : service::AdminJob {
+    void finish(std::unique_ptr<Job>, End) noexcept override {}
+  };
+  auto job = std::make_unique<HoldingJob>();
+  job->work = [this](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
+    entered_.set_value();
+    gate_.get_future().wait();
+    return true;
+  };
+  std::unique_ptr<service::AdminJob> handed = std::move(job);
+  ASSERT_TRUE(writes_.submit(handed));
+  entered_.get_future().wait();
+}
+
 std::string ApiTest::sign(json::object body, const std::string& key) {
   std::vector<std::pair<std::string, std::string>> members;
   for (const auto& member : body) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <future>
 
 #include <atomic>
 #include <boost/json.hpp>
@@ -78,6 +79,8 @@ class ApiTest : public testing::Test {
     return post("/licenses/activate", activation(license, client_id));
   }
   Answer validate(const License& license, const std::string& client_id = "c", const std::string& more = "");
+  // Keeps the write path busy until the gate opens, so that what is submitted meanwhile waits in the queue.
+  void hold();
   // The body with a guide signature by that API key.
   static std::string sign(json::object body, const std::string& key);
 
@@ -99,6 +102,7 @@ class ApiTest : public testing::Test {
   FakeServer server_;
   std::string admin_key_, client_key_;
   int policies_ = 0;
+  std::promise<void> entered_, gate_;
 };
 
 }  // namespace lictor::test

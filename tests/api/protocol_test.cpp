@@ -181,28 +181,9 @@ TEST_F(ProtocolTest, AStoppingServerIsNotReady) {
   EXPECT_EQ(call("GET", "/health").status, 200);
 }
 
-struct HoldingJob final : service::AdminJob {
-  void finish(std::unique_ptr<Job>, End) noexcept override {}
-};
-
 class OverloadTest : public ApiTest {
  protected:
   OverloadTest() : ApiTest(8) {}
-
-  // Keeps the write path busy until the gate opens, so that what is submitted meanwhile waits in the queue.
-  void hold() {
-    auto job = std::make_unique<HoldingJob>();
-    job->work = [this](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) {
-      entered_.set_value();
-      gate_.get_future().wait();
-      return true;
-    };
-    std::unique_ptr<service::AdminJob> handed = std::move(job);
-    ASSERT_TRUE(writes_.submit(handed));
-    entered_.get_future().wait();
-  }
-
-  std::promise<void> entered_, gate_;
 };
 
 TEST_F(OverloadTest, AFullQueueShedsNewWorkFirst) {

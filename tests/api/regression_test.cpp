@@ -82,5 +82,18 @@ TEST_F(RegressionTest, FirstOfTwoApiKeysWonSilently) {
   EXPECT_EQ(answer.code(), "BAD_REQUEST");
 }
 
+// The number after the largest one is the smallest: the list began anew.
+TEST_F(RegressionTest, ForgedCursorsOverflowed) {
+  add_license("{}");
+  const std::string largest = "9223372036854775807", smallest = "-9223372036854775808";
+  const auto list = admin("GET", "/licenses?sort=issued&issued_after=1&cursor=" + largest + ".1");
+  ASSERT_EQ(list.status, 200) << list.body;
+  EXPECT_TRUE(list.data().at("licenses").as_array().empty());
+  for (const auto& place : {largest + ".1.1", "20000.1." + smallest, smallest + ".1.1"}) {
+    const auto report = admin("GET", "/reports/seats?by=license&cursor=" + place);
+    EXPECT_LT(report.status, 500) << place << report.body;
+  }
+}
+
 }  // namespace
 }  // namespace lictor::test

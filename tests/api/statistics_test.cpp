@@ -87,6 +87,28 @@ TEST_F(StatisticsApiTest, WhoShowsNothingIsNotFiledUnderALicense) {
   EXPECT_EQ(refusals("?license_id=" + license.id).size(), 0U);
 }
 
+// A key of another product filed its refusals under a license that it may not see, and pushed out the true ones.
+TEST_F(StatisticsApiTest, AKeyOfAnotherProductIsNotFiledUnderALicense) {
+  add_product("other");
+  const auto license = add_license(R"({"max_clients":1})");
+  const std::string foreign = add_key("license:activate license:validate usage:write", R"(,"product":"other")");
+  const std::string body = R"({"license_id":")" + license.id + R"(","client_id":"c")";
+  const std::string by_key = R"({"license_key":")" + license.key + R"(","client_id":"c"})";
+  EXPECT_EQ(call("POST", "/api/v1/licenses/activate", by_key, foreign).status, 404);
+  for (const char* path : {"validate", "deactivate"})
+    EXPECT_EQ(call("POST", "/api/v1/licenses/" + std::string(path), body + "}", foreign).status, 404);
+  EXPECT_EQ(
+      call("POST", "/api/v1/licenses/usage", body + R"(,"metric":"m","quantity":1,"idempotency_key":"k"})", foreign)
+          .status,
+      404);
+  EXPECT_EQ(validate(license, "nobody").code(), "CLIENT_NOT_ACTIVATED");
+  ASSERT_EQ(refusals().size(), 5U);
+  EXPECT_EQ(refusals("?license_id=" + license.id).size(), 1U);
+  const auto counted = rows("refusals?product=demo");
+  ASSERT_EQ(counted.size(), 1U);
+  EXPECT_EQ(counted[0].at("code"), "CLIENT_NOT_ACTIVATED");
+}
+
 TEST_F(StatisticsApiTest, RefusalsAreFoundByWhatIsKnown) {
   const auto one = add_license("{}"), other = add_license("{}");
   for (int i = 0; i < 3; ++i) validate(one, "a");
