@@ -6,7 +6,7 @@
 namespace lictor::store {
 namespace {
 
-// Columns of LicenseDetails, see sqlite_queries.h.
+// Columns of LicenseDetails, see queries.h.
 constexpr int kRow = 0, kPolicy = 3, kStatus = 5, kIssuedAt = 6, kExpiresAt = 8, kHolder = 18;
 
 constexpr UnixSeconds kFirstTime = std::numeric_limits<UnixSeconds>::min();

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "store/sqlite_connection.h"
-#include "store/sqlite_queries.h"
+#include "store/queries.h"
+#include "store/sql_connection.h"
 #include "store/store.h"
 
 namespace lictor::store {

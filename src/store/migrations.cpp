@@ -4,16 +4,16 @@
 #include <string>
 
 #include "crypto/crypto.h"
-#include "store/sqlite_queries.h"
+#include "store/queries.h"
 #include "store/sqlite_schema.h"
-#include "store/sqlite_statistics_schema.h"
+#include "store/sqlite_schema_statistics.h"
 
 namespace lictor::store {
 namespace {
 
 using Kind = StoreError::Kind;
 
-void make_digest_key(Connection& connection) {
+void make_digest_key(SqliteConnection& connection) {
   std::array<std::uint8_t, 16> key{};
   crypto::random_bytes(key);
   Statement(connection, sql::kInsertMeta).run(sql::kDigestKeyName, std::span<const std::uint8_t>(key));
@@ -26,12 +26,12 @@ constexpr std::array kMigrations{
     Migration{4, "rows of what was deleted are not used again", kSchema4, nullptr},
 };
 
-std::int64_t version_of(Connection& connection) {
+std::int64_t version_of(SqliteConnection& connection) {
   if (connection.number(sql::kHasMigrations) == 0) return 0;
   return connection.number(sql::kSchemaVersion);
 }
 
-void apply(Connection& connection, const Migration& migration) {
+void apply(SqliteConnection& connection, const Migration& migration) {
   Transaction transaction(connection);
   if (migration.version == 1) {
     connection.execute(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str());
@@ -46,7 +46,7 @@ void apply(Connection& connection, const Migration& migration) {
 
 std::span<const Migration> migrations() noexcept { return kMigrations; }
 
-bool check_application(Connection& connection, const std::string& path) {
+bool check_application(SqliteConnection& connection, const std::string& path) {
   const std::int64_t application = connection.number("PRAGMA application_id");
   if (application == kApplicationId) return false;
   if (application == 0 && connection.number(sql::kCountSchema) == 0) return true;
@@ -54,7 +54,7 @@ bool check_application(Connection& connection, const std::string& path) {
                                     std::to_string(application) + "); it was left as it is");
 }
 
-void migrate(Connection& connection, const std::string& path, std::span<const Migration> known) {
+void migrate(SqliteConnection& connection, const std::string& path, std::span<const Migration> known) {
   const std::int64_t found = version_of(connection);
   const std::int64_t newest = known.empty() ? 0 : known.back().version;
   if (found > newest) {

@@ -15,8 +15,8 @@ inline constexpr std::int64_t kApplicationId = 0x4C696374;  // "Lict", bytes 68 
 struct Migration {
   int version;  // 1, 2, 3, …
   std::string_view name;
-  const char* sql;            // one or more statements
-  void (*fill)(Connection&);  // rows that SQL alone can't make; may be nullptr
+  const char* sql;                  // one or more statements
+  void (*fill)(SqliteConnection&);  // rows that SQL alone can't make; may be nullptr
 };
 
 // What this program knows. A released migration is never changed.
@@ -24,10 +24,10 @@ std::span<const Migration> migrations() noexcept;
 
 // Throws StoreError other when the file is a database of another program, corrupt when it is no database. Changes
 // nothing. True when the database is empty and may become ours.
-bool check_application(Connection& connection, const std::string& path);
+bool check_application(SqliteConnection& connection, const std::string& path);
 
 // Brings the database up to the last of `known`. Throws StoreError newer_schema, naming both versions, when it is
 // ahead.
-void migrate(Connection& connection, const std::string& path, std::span<const Migration> known = migrations());
+void migrate(SqliteConnection& connection, const std::string& path, std::span<const Migration> known = migrations());
 
 }  // namespace lictor::store

@@ -14,8 +14,8 @@
 #include "base/encoding.h"
 #include "store/lock_file.h"
 #include "store/migrations.h"
+#include "store/queries.h"
 #include "store/sqlite_connection.h"
-#include "store/sqlite_queries.h"
 
 namespace lictor::store {
 namespace {
@@ -102,14 +102,14 @@ struct Head {
   bool operator==(const Head&) const = default;
 };
 
-Head read_head(Connection& connection, std::string_view query) {
+Head read_head(SqliteConnection& connection, std::string_view query) {
   Statement statement(connection, query);
   auto rows = statement.rows();
   if (!rows.next()) return {0, std::string(64, '0')};  // before the first event
   return {rows.number(0), base::to_hex(rows.blob(1))};
 }
 
-std::int64_t require_known_version(Connection& connection, const std::string& path) {
+std::int64_t require_known_version(SqliteConnection& connection, const std::string& path) {
   if (connection.number(sql::kHasMigrations) == 0) connection.fail_corrupt("it has no schema");
   const std::int64_t found = connection.number(sql::kSchemaVersion);
   const std::int64_t newest = migrations().back().version;
@@ -119,7 +119,7 @@ std::int64_t require_known_version(Connection& connection, const std::string& pa
                                            ": use a newer program");
 }
 
-void quick_check(Connection& connection) {
+void quick_check(SqliteConnection& connection) {
   Statement statement(connection, "PRAGMA quick_check(1)");
   auto rows = statement.rows();
   if (!rows.next()) connection.fail_corrupt("it can't be checked");
@@ -134,7 +134,7 @@ void require_plain_file(const std::string& path) {
 }
 
 // Pages of `from`, in the read transaction it holds.
-void copy_pages(Connection& from, Connection& to, const CopyOptions& options) {
+void copy_pages(SqliteConnection& from, SqliteConnection& to, const CopyOptions& options) {
   sqlite3_backup* const backup = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
   if (backup == nullptr) to.fail(sqlite3_errcode(to.handle()));
   int code = SQLITE_OK;
@@ -152,7 +152,7 @@ void copy_pages(Connection& from, Connection& to, const CopyOptions& options) {
 
 // A file that stands alone: without a write-ahead log beside it, which a copy taken elsewhere would leave behind.
 void leave_write_ahead_log(const std::string& path) {
-  Connection connection(path, Connection::Mode::read_write);
+  SqliteConnection connection(path, SqliteConnection::Mode::read_write);
   Statement statement(connection, "PRAGMA journal_mode = DELETE");
   auto rows = statement.rows();
   if (!rows.next() || rows.text(0) != "delete") throw StoreError(Kind::other, path + ": its log can't be closed");
@@ -225,7 +225,7 @@ CopyFacts check_copy(const std::string& file) {
                      log + " stands beside it: " + file +
                          " is a database in use or was copied while it was, not what lictord backup wrote");
   }
-  Connection connection(file, Connection::Mode::immutable);
+  SqliteConnection connection(file, SqliteConnection::Mode::immutable);
   connection.execute("PRAGMA cell_size_check = ON");
   if (check_application(connection, file)) throw StoreError(Kind::corrupt, file + " is an empty database");
   CopyFacts facts;
@@ -246,7 +246,7 @@ CopyFacts back_up(const std::string& database, const std::string& file, const Co
   require_plain_file(database);
   if (is_same_file(database, file)) throw StoreError(Kind::other, file + " is the database itself");
   if (!options.replace && exists(file)) throw StoreError(Kind::other, file + " exists: --force replaces it");
-  Connection source(database, Connection::Mode::read_only);
+  SqliteConnection source(database, SqliteConnection::Mode::read_only);
   if (check_application(source, database)) throw StoreError(Kind::other, "database " + database + " is empty");
   require_known_version(source, database);
 
@@ -257,7 +257,7 @@ CopyFacts back_up(const std::string& database, const std::string& file, const Co
   source.execute("BEGIN");
   const Head head = read_head(source, sql::kAuditHead);  // the transaction's snapshot is taken here
   {
-    Connection copy(partial, Connection::Mode::read_write);
+    SqliteConnection copy(partial, SqliteConnection::Mode::read_write);
     copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
     copy_pages(source, copy, options);
   }

@@ -10,8 +10,8 @@ constexpr int kForceWaitMilliseconds = 50;  // for readers to leave the log; the
 
 }  // namespace
 
-Checkpointer::Checkpointer(const std::string& path, Connection& writer, int pages)
-    : connection_(path, Connection::Mode::read_write),
+Checkpointer::Checkpointer(const std::string& path, SqliteConnection& writer, int pages)
+    : connection_(path, SqliteConnection::Mode::read_write),
       writer_(writer),
       pages_(pages),
       next_force_(pages * kMaxLogFactor) {
@@ -73,7 +73,7 @@ void Checkpointer::between_transactions() noexcept {
     const std::lock_guard copying(copying_);
     sqlite3_busy_timeout(writer_.handle(), kForceWaitMilliseconds);
     sqlite3_wal_checkpoint_v2(writer_.handle(), "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
-    sqlite3_busy_timeout(writer_.handle(), Connection::kBusyTimeoutMilliseconds);
+    sqlite3_busy_timeout(writer_.handle(), SqliteConnection::kBusyTimeoutMilliseconds);
   } else if (rest_is_small_.exchange(false, std::memory_order_relaxed)) {
     const std::lock_guard copying(copying_);
     sqlite3_wal_checkpoint_v2(writer_.handle(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);

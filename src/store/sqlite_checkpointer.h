@@ -21,7 +21,7 @@ class Checkpointer {
   static constexpr int kMaxLogFactor = 8;
 
   // Starts the thread. `writer` must outlive this object and be used by the thread that calls between_transactions().
-  Checkpointer(const std::string& path, Connection& writer, int pages);
+  Checkpointer(const std::string& path, SqliteConnection& writer, int pages);
   ~Checkpointer();  // stops the thread, after a checkpoint that runs
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -34,8 +34,8 @@ class Checkpointer {
   void run();
   void copy_passively();
 
-  Connection connection_;  // the thread's
-  Connection& writer_;
+  SqliteConnection connection_;  // the thread's
+  SqliteConnection& writer_;
   const int pages_;
   std::atomic<bool> rest_is_small_{false};
   int log_pages_ = 0;   // the writer's: length of the log after the last commit

@@ -83,9 +83,81 @@ std::string immutable_uri(const std::string& path) {
   throw StoreError(explanation.kind, message);
 }
 
+class SqlitePrepared final : public Prepared {
+ public:
+  SqlitePrepared(SqliteConnection& connection, std::string_view sql) : connection_(connection) {
+    check(sqlite3_prepare_v3(connection.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                             &handle_, nullptr));
+  }
+  ~SqlitePrepared() override { sqlite3_finalize(handle_); }
+  SqlitePrepared(const SqlitePrepared&) = delete;
+  SqlitePrepared& operator=(const SqlitePrepared&) = delete;
+
+  void run(std::span<const Value> values) override {
+    open(values);
+    const int code = sqlite3_step(handle_);
+    if (code == SQLITE_DONE || code == SQLITE_ROW) return close();
+    try {
+      connection_.fail(code);  // reads the message, which the reset would keep but a later call would not
+    } catch (...) {
+      close();
+      throw;
+    }
+  }
+  void open(std::span<const Value> values) override {
+    int index = 0;
+    for (const Value& value : values) check(bind(++index, value));
+  }
+  bool next() override {
+    const int code = sqlite3_step(handle_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) connection_.fail(code);
+    return false;
+  }
+  void close() noexcept override { sqlite3_reset(handle_); }
+  std::size_t parameters() const noexcept override {
+    return static_cast<std::size_t>(sqlite3_bind_parameter_count(handle_));
+  }
+
+  std::int64_t number(int column) const noexcept override { return sqlite3_column_int64(handle_, column); }
+  bool is_null(int column) const noexcept override { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
+  std::string_view text(int column) const noexcept override {
+    const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
+    if (data == nullptr) return {};
+    return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+  }
+  std::span<const std::uint8_t> blob(int column) const noexcept override {
+    const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(handle_, column));
+    if (data == nullptr) return {};
+    return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+  }
+
+ private:
+  int bind(int index, const Value& value) noexcept {
+    const int size = static_cast<int>(value.size);
+    switch (value.kind) {
+      case Value::Kind::number:
+        return sqlite3_bind_int64(handle_, index, value.number);
+      case Value::Kind::text:
+        return sqlite3_bind_text(handle_, index, value.data, size, SQLITE_STATIC);
+      case Value::Kind::blob:
+        return sqlite3_bind_blob(handle_, index, value.data, size, SQLITE_STATIC);
+      case Value::Kind::null:
+        break;
+    }
+    return sqlite3_bind_null(handle_, index);
+  }
+  void check(int code) const {
+    if (code != SQLITE_OK) connection_.fail(code);
+  }
+
+  SqliteConnection& connection_;
+  sqlite3_stmt* handle_ = nullptr;
+};
+
 }  // namespace
 
-Connection::Connection(const std::string& path, Mode mode) : path_(path) {
+SqliteConnection::SqliteConnection(const std::string& path, Mode mode) : path_(path) {
   const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
                     SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | (mode == Mode::immutable ? SQLITE_OPEN_URI : 0);
   configure_library();
@@ -105,91 +177,22 @@ Connection::Connection(const std::string& path, Mode mode) : path_(path) {
   }
 }
 
-Connection::~Connection() { sqlite3_close_v2(handle_); }
+SqliteConnection::~SqliteConnection() { sqlite3_close_v2(handle_); }
 
-void Connection::fail(int code) const { throw_error(path_, code, handle_); }
+void SqliteConnection::fail(int code) const { throw_error(path_, code, handle_); }
 
-void Connection::fail_corrupt(std::string_view what) const {
-  throw StoreError(Kind::corrupt, "database " + path_ + ": damaged: " + std::string(what));
-}
-
-void Connection::execute(const char* sql) {
+void SqliteConnection::execute(const char* sql) {
   const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(code);
 }
 
-std::int64_t Connection::number(std::string_view sql) {
-  Statement statement(*this, sql);
-  auto rows = statement.rows();
-  if (!rows.next()) fail_corrupt("a record that must exist is missing");
-  return rows.number(0);
-}
-
-Statement::Statement(Connection& connection, std::string_view sql) : connection_(connection) {
-  const int code = sqlite3_prepare_v3(connection.handle(), sql.data(), static_cast<int>(sql.size()),
-                                      SQLITE_PREPARE_PERSISTENT, &handle_, nullptr);
-  check(code);
-}
-
-int Statement::bind(int index, EndTime time) noexcept {
-  return time.at == licensing::kNever ? sqlite3_bind_null(handle_, index) : bind(index, time.at);
-}
-
-// A null pointer would bind NULL instead of an empty value.
-int Statement::bind(int index, std::string_view text) noexcept {
-  return sqlite3_bind_text(handle_, index, text.data() == nullptr ? "" : text.data(), static_cast<int>(text.size()),
-                           SQLITE_STATIC);
-}
-
-int Statement::bind(int index, std::span<const std::uint8_t> blob) noexcept {
-  const void* data = blob.data() == nullptr ? static_cast<const void*>("") : blob.data();
-  return sqlite3_bind_blob(handle_, index, data, static_cast<int>(blob.size()), SQLITE_STATIC);
-}
-
-bool Statement::step() {
-  const int code = sqlite3_step(handle_);
-  if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) connection_.fail(code);
-  return false;
-}
-
-void Statement::finish() {
-  const int code = sqlite3_step(handle_);
-  if (code == SQLITE_DONE || code == SQLITE_ROW) {
-    sqlite3_reset(handle_);
-    return;
-  }
-  try {
-    connection_.fail(code);  // reads the message, which the reset would keep but a later call would not
-  } catch (...) {
-    sqlite3_reset(handle_);
-    throw;
-  }
-}
-
-std::string_view Statement::Rows::text(int column) const noexcept {
-  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.handle_, column));
-  if (data == nullptr) return {};
-  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.handle_, column))};
-}
-
-std::span<const std::uint8_t> Statement::Rows::blob(int column) const noexcept {
-  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.handle_, column));
-  if (data == nullptr) return {};
-  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.handle_, column))};
-}
-
-base::Bytes16 Statement::Rows::bytes16(int column) const {
-  const auto bytes = blob(column);
-  base::Bytes16 value;
-  if (bytes.size() != value.bytes.size()) connection().fail_corrupt("an id or digest is not 16 bytes long");
-  std::memcpy(value.bytes.data(), bytes.data(), value.bytes.size());
-  return value;
-}
-
 // Some errors (a full disk among them) have rolled back already.
-Transaction::~Transaction() {
-  if (connection_.in_transaction()) sqlite3_exec(connection_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+void SqliteConnection::roll_back() noexcept {
+  if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+std::unique_ptr<Prepared> SqliteConnection::prepare(std::string_view sql) {
+  return std::make_unique<SqlitePrepared>(*this, sql);
 }
 
 }  // namespace lictor::store

@@ -128,7 +128,7 @@ CREATE TABLE audit_head (
 ) STRICT;
 INSERT INTO audit_head (one, sequence, hash) VALUES (1, 0, zeroblob(32));
 
--- Kept in step by every transaction (sqlite_tx.cpp): counting millions of rows for a status page would take seconds.
+-- Kept in step by every transaction (sql_tx.cpp): counting millions of rows for a status page would take seconds.
 CREATE TABLE totals (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   licenses INTEGER NOT NULL,

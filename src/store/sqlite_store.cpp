@@ -4,19 +4,19 @@
 
 #include "store/lock_file.h"
 #include "store/migrations.h"
+#include "store/queries.h"
+#include "store/sql_reader.h"
+#include "store/sql_tx.h"
 #include "store/sqlite_checkpointer.h"
 #include "store/sqlite_connection.h"
-#include "store/sqlite_queries.h"
-#include "store/sqlite_reader.h"
 #include "store/sqlite_settings.h"
-#include "store/sqlite_tx.h"
 #include "store/store.h"
 #include "store/whole_file.h"
 
 namespace lictor::store {
 namespace {
 
-void use_write_ahead_log(Connection& connection, const std::string& path, int checkpoint_pages) {
+void use_write_ahead_log(SqliteConnection& connection, const std::string& path, int checkpoint_pages) {
   Statement statement(connection, "PRAGMA journal_mode = WAL");
   auto rows = statement.rows();
   if (!rows.next() || rows.text(0) != "wal") {
@@ -28,7 +28,7 @@ void use_write_ahead_log(Connection& connection, const std::string& path, int ch
   connection.execute(("PRAGMA journal_size_limit = " + std::to_string(kept_bytes)).c_str());
 }
 
-Connection& prepare(Connection& connection, const SqliteOptions& options) {
+SqliteConnection& prepare(SqliteConnection& connection, const SqliteOptions& options) {
   if (check_application(connection, options.path)) {
     connection.execute(("PRAGMA page_size = " + std::to_string(kPageBytes)).c_str());
   }
@@ -54,7 +54,7 @@ class SqliteStore final : public Store {
   explicit SqliteStore(const SqliteOptions& options)
       : options_(resolved(options)),
         lock_(options_.path),
-        writer_(with_file(options_.path), Connection::Mode::read_write),
+        writer_(with_file(options_.path), SqliteConnection::Mode::read_write),
         tx_(prepare(writer_, options_)),
         checkpointer_(options_.path, writer_, options_.checkpoint_pages) {
     Statement statement(writer_, sql::kMeta);
@@ -76,7 +76,11 @@ class SqliteStore final : public Store {
     }
   }
 
-  std::unique_ptr<Reader> open_reader() override { return std::make_unique<SqliteReader>(options_.path); }
+  std::unique_ptr<Reader> open_reader() override {
+    auto connection = std::make_unique<SqliteConnection>(options_.path, SqliteConnection::Mode::read_only);
+    connection->execute(kReaderSettings);
+    return std::make_unique<SqlReader>(std::move(connection));
+  }
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return "sqlite:" + options_.path; }
 
@@ -84,8 +88,8 @@ class SqliteStore final : public Store {
   // In the order in which they are needed: the lock is taken first and given back last.
   const SqliteOptions options_;
   LockFile lock_;
-  Connection writer_;
-  SqliteTx tx_;
+  SqliteConnection writer_;
+  SqlTx tx_;
   Checkpointer checkpointer_;
   std::array<std::uint8_t, 16> digest_key_{};
 };

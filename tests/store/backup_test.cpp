@@ -155,7 +155,9 @@ TEST_F(Backup, is_checked_before_it_is_restored) {
     EXPECT_FALSE(fs::exists(target)) << words;
     EXPECT_FALSE(fs::exists(target + ".restoring")) << words;
   };
-  const auto run = [&](const char* sql) { store::Connection(file_, store::Connection::Mode::read_write).execute(sql); };
+  const auto run = [&](const char* sql) {
+    store::SqliteConnection(file_, store::SqliteConnection::Mode::read_write).execute(sql);
+  };
   run("INSERT INTO schema_migrations VALUES (77, 'of tomorrow', 0)");
   refused("version 77", Kind::newer_schema);
   run("DELETE FROM schema_migrations WHERE version = 77; UPDATE audit_head SET sequence = 5");

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "store/conformance.h"
+#include "store/queries.h"
 #include "store/sqlite_connection.h"
-#include "store/sqlite_queries.h"
 #include "store/temp_directory.h"
 
 namespace lictor::test {
@@ -259,7 +259,7 @@ TEST(SqliteSearch, every_list_is_driven_by_an_index) {
   store::SqliteOptions options;
   options.path = path;
   const auto store = store::open_sqlite(options);
-  store::Connection connection(path, store::Connection::Mode::read_only);
+  store::SqliteConnection connection(path, store::SqliteConnection::Mode::read_only);
   std::vector<std::string> statements;
   for (const auto& scan : store::sql::kAllScans)
     statements.insert(statements.end(), {std::string(scan.up), std::string(scan.down)});

@@ -16,7 +16,7 @@
 namespace lictor::test {
 namespace {
 
-using store::Connection;
+using store::SqliteConnection;
 using store::StoreError;
 
 std::unique_ptr<store::Store> open_at(const std::string& path, int checkpoint_pages = 10'000) {
@@ -58,8 +58,10 @@ Refusal refusal_at(const std::string& path) {
 class SqliteFile : public testing::Test {
  protected:
   // As an intruder or another program would change the file.
-  void run(const char* sql) { Connection(path_, Connection::Mode::read_write).execute(sql); }
-  std::int64_t number(const char* sql) { return Connection(path_, Connection::Mode::read_write).number(sql); }
+  void run(const char* sql) { SqliteConnection(path_, SqliteConnection::Mode::read_write).execute(sql); }
+  std::int64_t number(const char* sql) {
+    return SqliteConnection(path_, SqliteConnection::Mode::read_write).number(sql);
+  }
 
   TempDirectory directory_;
   const std::string path_ = directory_.file("lictor.db");
@@ -116,7 +118,7 @@ TEST_F(SqliteFile, a_migration_that_fails_leaves_nothing) {
   const int next = static_cast<int>(version) + 1;
   known.push_back({next, "adds a table", "CREATE TABLE extra (x INTEGER) STRICT", nullptr});
   known.push_back({next + 1, "fails", "CREATE TABLE half (x INTEGER) STRICT; CREATE TABLE extra (x INTEGER)", nullptr});
-  Connection connection(path_, Connection::Mode::read_write);
+  SqliteConnection connection(path_, SqliteConnection::Mode::read_write);
   EXPECT_THROW(store::migrate(connection, path_, known), StoreError);
   EXPECT_EQ(number("SELECT max(version) FROM schema_migrations"), next);
   EXPECT_EQ(number("SELECT count(*) FROM sqlite_schema WHERE name IN ('extra', 'half')"), 1);
@@ -261,7 +263,7 @@ TEST_F(SqliteFile, the_log_stays_bounded) {
 TEST_F(SqliteFile, a_reader_that_stays_does_not_stop_writes) {
   const auto store = open_at(path_, 20);
   write_events(*store, 1);
-  Connection foreign(path_, Connection::Mode::read_only);
+  SqliteConnection foreign(path_, SqliteConnection::Mode::read_only);
   foreign.execute("BEGIN");
   EXPECT_EQ(foreign.number("SELECT count(*) FROM events"), 100);
   const auto start = std::chrono::steady_clock::now();

@@ -2,8 +2,8 @@
 #include <limits>
 
 #include "store/seat_levels_codec.h"
-#include "store/sqlite_statistics.h"
-#include "store/sqlite_statistics_queries.h"
+#include "store/sql_statistics.h"
+#include "store/statistics_queries.h"
 
 namespace lictor::store {
 namespace {
@@ -57,13 +57,13 @@ Licenses licenses_of(const DayCountQuery& query) {
 
 }  // namespace
 
-SqliteStatisticsReader::SqliteStatisticsReader(Connection& connection)
+SqlStatisticsReader::SqlStatisticsReader(Connection& connection)
     : connection_(connection),
       series_of_license_(connection, sql::kSeriesOfLicense),
       seat_events_(connection, sql::kSeatEvents),
       due_licenses_(connection, sql::kDueLicenses) {}
 
-StatisticsState SqliteStatisticsReader::state() {
+StatisticsState SqlStatisticsReader::state() {
   Statement statement(connection_, sql::kStatisticsState);
   auto rows = statement.rows();
   if (!rows.next()) connection_.fail_corrupt("the record of statistics is missing");
@@ -73,7 +73,7 @@ StatisticsState SqliteStatisticsReader::state() {
           .seats_from = rows.number(3)};
 }
 
-RefusalPage SqliteStatisticsReader::refusals(const RefusalFilter& filter, Row before, std::size_t limit) {
+RefusalPage SqlStatisticsReader::refusals(const RefusalFilter& filter, Row before, std::size_t limit) {
   const bool by_request = !filter.request_id.empty();
   Statement statement(connection_, by_request            ? sql::kRefusalsPageOfRequest
                                    : filter.license != 0 ? sql::kRefusalsPageOfLicense
@@ -98,7 +98,7 @@ RefusalPage SqliteStatisticsReader::refusals(const RefusalFilter& filter, Row be
   return page;
 }
 
-std::vector<Row> SqliteStatisticsReader::products_of(const DayCountQuery& query) {
+std::vector<Row> SqlStatisticsReader::products_of(const DayCountQuery& query) {
   if (query.product != 0) return {query.product};
   std::vector<Row> products;
   if (query.license == 0 && !query.by_license) products.push_back(0);
@@ -108,8 +108,8 @@ std::vector<Row> SqliteStatisticsReader::products_of(const DayCountQuery& query)
   return products;
 }
 
-DayCountPage SqliteStatisticsReader::day_counts(std::string_view first_day, std::string_view select,
-                                                const DayCountQuery& query, std::size_t limit) {
+DayCountPage SqlStatisticsReader::day_counts(std::string_view first_day, std::string_view select,
+                                             const DayCountQuery& query, std::size_t limit) {
   DayCountPage page;
   Statement oldest(connection_, first_day);
   auto snapshot = oldest.rows();
@@ -146,15 +146,15 @@ DayCountPage SqliteStatisticsReader::day_counts(std::string_view first_day, std:
   return page;
 }
 
-DayCountPage SqliteStatisticsReader::usage_days(const DayCountQuery& query, std::size_t limit) {
+DayCountPage SqlStatisticsReader::usage_days(const DayCountQuery& query, std::size_t limit) {
   return day_counts(sql::kFirstUsageDay, sql::kUsageDays, query, limit);
 }
 
-DayCountPage SqliteStatisticsReader::refusal_days(const DayCountQuery& query, std::size_t limit) {
+DayCountPage SqlStatisticsReader::refusal_days(const DayCountQuery& query, std::size_t limit) {
   return day_counts(sql::kFirstRefusalDay, sql::kRefusalDays, query, limit);
 }
 
-std::vector<PendingSeats> SqliteStatisticsReader::pending_seats() {
+std::vector<PendingSeats> SqlStatisticsReader::pending_seats() {
   Statement statement(connection_, sql::kPendingSeats);
   auto rows = statement.rows();
   std::vector<PendingSeats> pending;
@@ -164,8 +164,8 @@ std::vector<PendingSeats> SqliteStatisticsReader::pending_seats() {
   return pending;
 }
 
-std::int64_t SqliteStatisticsReader::seat_events(std::int64_t after, std::size_t limit,
-                                                 const std::function<void(const SeatEvent&)>& visit) {
+std::int64_t SqlStatisticsReader::seat_events(std::int64_t after, std::size_t limit,
+                                              const std::function<void(const SeatEvent&)>& visit) {
   auto rows = seat_events_.rows(after, limit);
   std::int64_t last = after;
   while (rows.next()) {
@@ -176,19 +176,19 @@ std::int64_t SqliteStatisticsReader::seat_events(std::int64_t after, std::size_t
   return last;
 }
 
-std::optional<SeatState> SqliteStatisticsReader::seats_of(const Id& license) {
+std::optional<SeatState> SqlStatisticsReader::seats_of(const Id& license) {
   auto rows = series_of_license_.rows(license);
   return rows.next() ? std::optional(read_state(rows)) : std::nullopt;
 }
 
-SeatState SqliteStatisticsReader::seats_of(Row product, Row license) {
+SeatState SqlStatisticsReader::seats_of(Row product, Row license) {
   Statement statement(connection_, sql::kSeries);
   auto rows = statement.rows(product, license);
   return rows.next() ? read_state(rows)
                      : SeatState{.product = product, .license = license, .sequence = 0, .series = {}};
 }
 
-std::vector<LicenseSeats> SqliteStatisticsReader::seats_of_licenses(Row product, Row after, std::size_t limit) {
+std::vector<LicenseSeats> SqlStatisticsReader::seats_of_licenses(Row product, Row after, std::size_t limit) {
   Statement statement(connection_, sql::kSeriesOfLicenses);
   auto rows = statement.rows(product, after, limit);
   std::vector<LicenseSeats> page;
@@ -196,8 +196,8 @@ std::vector<LicenseSeats> SqliteStatisticsReader::seats_of_licenses(Row product,
   return page;
 }
 
-std::vector<licensing::SeatDay> SqliteStatisticsReader::closed_days(Row product, Row license, Day first,
-                                                                    std::size_t limit) {
+std::vector<licensing::SeatDay> SqlStatisticsReader::closed_days(Row product, Row license, Day first,
+                                                                 std::size_t limit) {
   Statement statement(connection_, sql::kSeatDays);
   auto rows = statement.rows(product, license, first, limit);
   std::vector<licensing::SeatDay> days;
@@ -211,7 +211,7 @@ std::vector<licensing::SeatDay> SqliteStatisticsReader::closed_days(Row product,
   return days;
 }
 
-std::vector<Id> SqliteStatisticsReader::due_licenses(UnixSeconds now, std::size_t limit) {
+std::vector<Id> SqlStatisticsReader::due_licenses(UnixSeconds now, std::size_t limit) {
   auto rows = due_licenses_.rows(now, limit);
   std::vector<Id> licenses;
   while (rows.next()) licenses.push_back(rows.bytes16(0));

@@ -1,17 +1,17 @@
-// Reads on SQLite, over a connection of their own that can't write.
+// Reads, over a connection of their own.
 #pragma once
 
-#include <string>
+#include <memory>
 
-#include "store/sqlite_connection.h"
-#include "store/sqlite_statistics.h"
+#include "store/sql_connection.h"
+#include "store/sql_statistics.h"
 #include "store/store.h"
 
 namespace lictor::store {
 
-class SqliteReader final : public Reader {
+class SqlReader final : public Reader {
  public:
-  explicit SqliteReader(const std::string& path);
+  explicit SqlReader(std::unique_ptr<Connection> connection);
 
   std::optional<LicenseView> license(const LicenseRef& ref, std::optional<std::string_view> client_id,
                                      UnixSeconds now) override;
@@ -43,10 +43,11 @@ class SqliteReader final : public Reader {
 
   void correct_seats(LicenseRow& license, UnixSeconds now);
 
-  Connection connection_;
+  const std::unique_ptr<Connection> own_;
+  Connection& connection_;
   Statements statements_;
   LateStatement held_clients_;  // once for each license of a long list
-  SqliteStatisticsReader statistics_;
+  SqlStatisticsReader statistics_;
 };
 
 }  // namespace lictor::store

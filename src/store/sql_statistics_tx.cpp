@@ -3,8 +3,8 @@
 #include <tuple>
 
 #include "store/seat_levels_codec.h"
-#include "store/sqlite_statistics.h"
-#include "store/sqlite_statistics_queries.h"
+#include "store/sql_statistics.h"
+#include "store/statistics_queries.h"
 
 namespace lictor::store {
 namespace {
@@ -32,7 +32,7 @@ void combine(std::vector<DayCount>& counts) {
 
 }  // namespace
 
-SqliteStatisticsTx::SqliteStatisticsTx(Connection& connection)
+SqlStatisticsTx::SqlStatisticsTx(Connection& connection)
     : connection_(connection),
       add_usage_day_(connection, sql::kAddUsageDay),
       add_refusal_day_(connection, sql::kAddRefusalDay),
@@ -40,7 +40,7 @@ SqliteStatisticsTx::SqliteStatisticsTx(Connection& connection)
       add_refusals_(connection, sql::kAddRefusals),
       upsert_series_(connection, sql::kUpsertSeries) {}
 
-void SqliteStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>&& counts) {
+void SqlStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>&& counts) {
   const std::size_t given = counts.size();
   for (std::size_t i = 0; i < given; ++i) {
     if (counts[i].license == 0) continue;
@@ -54,7 +54,7 @@ void SqliteStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>
   }
 }
 
-void SqliteStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
+void SqlStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
   std::vector<DayCount> counts;
   counts.reserve(updates.size() * 2);
   for (const UsageUpdate& update : updates) {
@@ -63,17 +63,17 @@ void SqliteStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
   add_to_days(add_usage_day_, std::move(counts));
 }
 
-void SqliteStatisticsTx::count_refusals(std::span<const DayCount> counts) {
+void SqlStatisticsTx::count_refusals(std::span<const DayCount> counts) {
   add_to_days(add_refusal_day_, {counts.begin(), counts.end()});
 }
 
-void SqliteStatisticsTx::change_refusals(std::int64_t by) {
+void SqlStatisticsTx::change_refusals(std::int64_t by) {
   if (by == 0) return;
   add_refusals_.run(by);
   if (connection_.changed_rows() != 1) connection_.fail_corrupt("the record of statistics is missing");
 }
 
-void SqliteStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
+void SqlStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
   for (const Refusal& refusal : refusals) {
     insert_refusal_.run(refusal.at, refusal.request_id, refusal.endpoint, refusal.code, refusal.message,
                         refusal.details, refusal.license, refusal.client_id, refusal.actor);
@@ -81,7 +81,7 @@ void SqliteStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
   change_refusals(static_cast<std::int64_t>(refusals.size()));
 }
 
-std::size_t SqliteStatisticsTx::drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) {
   const std::int64_t spare = connection_.number("SELECT refusals FROM statistics WHERE one = 1") - keep;
   Row last = 0;
   {
@@ -96,7 +96,7 @@ std::size_t SqliteStatisticsTx::drop_refusals(UnixSeconds before, std::int64_t k
   return static_cast<std::size_t>(dropped);
 }
 
-std::size_t SqliteStatisticsTx::drop_refusals_of(Row license, std::int64_t keep, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_refusals_of(Row license, std::int64_t keep, std::size_t most) {
   std::vector<Row> spare;
   {
     Statement first(connection_, sql::kFirstSpareRefusal);
@@ -112,8 +112,8 @@ std::size_t SqliteStatisticsTx::drop_refusals_of(Row license, std::int64_t keep,
   return spare.size();
 }
 
-std::size_t SqliteStatisticsTx::drop_days(std::string_view first_kept, std::string_view drop_days,
-                                          std::string_view drop_rows, Day before, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_days(std::string_view first_kept, std::string_view drop_days,
+                                       std::string_view drop_rows, Day before, std::size_t most) {
   DayCountKey kept;
   bool all = true;
   {
@@ -132,15 +132,15 @@ std::size_t SqliteStatisticsTx::drop_days(std::string_view first_kept, std::stri
   return static_cast<std::size_t>(connection_.changed_rows());
 }
 
-std::size_t SqliteStatisticsTx::drop_usage_days(Day before, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_usage_days(Day before, std::size_t most) {
   return drop_days(sql::kFirstKeptUsageDay, sql::kDropUsageDays, sql::kDropUsageRows, before, most);
 }
 
-std::size_t SqliteStatisticsTx::drop_refusal_days(Day before, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_refusal_days(Day before, std::size_t most) {
   return drop_days(sql::kFirstKeptRefusalDay, sql::kDropRefusalDays, sql::kDropRefusalRows, before, most);
 }
 
-std::size_t SqliteStatisticsTx::drop_seat_days(Day before, std::size_t most) {
+std::size_t SqlStatisticsTx::drop_seat_days(Day before, std::size_t most) {
   std::vector<ClosedSeatDay> old;
   {
     Statement select(connection_, sql::kOldSeatDays);
@@ -154,14 +154,14 @@ std::size_t SqliteStatisticsTx::drop_seat_days(Day before, std::size_t most) {
   return old.size();
 }
 
-void SqliteStatisticsTx::store_series(const SeatState& state) {
+void SqlStatisticsTx::store_series(const SeatState& state) {
   const licensing::SeatSeries& series = state.series;
   const auto levels = encode_levels(series.levels);
   upsert_series_.run(state.product, state.license, state.sequence, series.held, series.since, series.changed,
                      series.start, series.peak, series.seat_seconds, std::span<const std::uint8_t>(levels));
 }
 
-void SqliteStatisticsTx::store_seats(const SeatChanges& changes) {
+void SqlStatisticsTx::store_seats(const SeatChanges& changes) {
   for (const SeatState& state : changes.states) store_series(state);
   if (!changes.days.empty()) {
     Statement upsert(connection_, sql::kUpsertSeatDay);

@@ -1,4 +1,4 @@
-#include "store/sqlite_tx.h"
+#include "store/sql_tx.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "store/fingerprint_codec.h"
-#include "store/sqlite_queries.h"
-#include "store/sqlite_records.h"
+#include "store/queries.h"
+#include "store/records.h"
 
 namespace lictor::store {
 namespace {
@@ -25,7 +25,7 @@ std::size_t changed_indexed(const licensing::License& before, const licensing::L
 
 }  // namespace
 
-SqliteTx::Statements::Statements(Connection& connection)
+SqlTx::Statements::Statements(Connection& connection)
     : license_by_id(connection, sql::kLicenseById),
       license_by_key(connection, sql::kLicenseByKey),
       activation(connection, sql::kActivation),
@@ -45,7 +45,7 @@ SqliteTx::Statements::Statements(Connection& connection)
       update_audit_head(connection, sql::kUpdateAuditHead),
       add_totals(connection, sql::kAddTotals) {}
 
-SqliteTx::SqliteTx(Connection& connection)
+SqlTx::SqlTx(Connection& connection)
     : connection_(connection),
       statements_(connection),
       change_license_(connection, sql::kChangeLicense),
@@ -53,18 +53,18 @@ SqliteTx::SqliteTx(Connection& connection)
       client_by_id_(connection, sql::kClientById),
       statistics_(connection) {}
 
-void SqliteTx::begin() noexcept {
+void SqlTx::begin() noexcept {
   locked_.clear();
   change_ = {};
 }
 
-void SqliteTx::finish() {
+void SqlTx::finish() {
   if (change_.licenses == 0 && change_.active_licenses == 0 && change_.seats_held == 0) return;
   statements_.add_totals.run(change_.licenses, change_.active_licenses, change_.seats_held);
   expect_one("the record of totals");
 }
 
-std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef> refs) {
+std::vector<std::optional<LicenseRow>> SqlTx::lock(std::span<const LicenseRef> refs) {
   std::vector<std::optional<LicenseRow>> licenses;
   licenses.reserve(refs.size());
   for (const LicenseRef& ref : refs) {
@@ -76,14 +76,14 @@ std::vector<std::optional<LicenseRow>> SqliteTx::lock(std::span<const LicenseRef
   return licenses;
 }
 
-void SqliteTx::note_locked(const LicenseRow& license) { locked_[license.row] = license.state; }
+void SqlTx::note_locked(const LicenseRow& license) { locked_[license.row] = license.state; }
 
-void SqliteTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
+void SqlTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
   auto rows = statements_.ended_leases.rows(license, now);
   while (rows.next()) ended.push_back({license, rows.bytes16(0), std::string(rows.text(1)), rows.number(2)});
 }
 
-std::vector<EndedLease> SqliteTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
+std::vector<EndedLease> SqlTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
   std::vector<EndedLease> ended;
   for (const Row license : licenses) {
     const std::size_t before = ended.size();
@@ -101,16 +101,16 @@ std::vector<EndedLease> SqliteTx::reclaim(std::span<const Row> licenses, UnixSec
   return ended;
 }
 
-UnixSeconds SqliteTx::next_lease_end_after(Row license, UnixSeconds time) {
+UnixSeconds SqlTx::next_lease_end_after(Row license, UnixSeconds time) {
   auto rows = statements_.next_lease_end.rows(license, time);
   return rows.next() ? rows.number(0) : licensing::kNever;
 }
 
-UnixSeconds SqliteTx::next_lease_end(Row license) {
+UnixSeconds SqlTx::next_lease_end(Row license) {
   return next_lease_end_after(license, std::numeric_limits<UnixSeconds>::min());
 }
 
-std::vector<std::optional<licensing::Activation>> SqliteTx::activations(std::span<const SeatQuery> queries) {
+std::vector<std::optional<licensing::Activation>> SqlTx::activations(std::span<const SeatQuery> queries) {
   std::vector<std::optional<licensing::Activation>> activations;
   activations.reserve(queries.size());
   for (const SeatQuery& query : queries) {
@@ -120,7 +120,7 @@ std::vector<std::optional<licensing::Activation>> SqliteTx::activations(std::spa
   return activations;
 }
 
-std::vector<UsageState> SqliteTx::usage(std::span<const UsageQuery> queries) {
+std::vector<UsageState> SqlTx::usage(std::span<const UsageQuery> queries) {
   std::vector<UsageState> states(queries.size());
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const UsageQuery& query = queries[i];
@@ -133,7 +133,7 @@ std::vector<UsageState> SqliteTx::usage(std::span<const UsageQuery> queries) {
   return states;
 }
 
-void SqliteTx::apply(const Changes& changes) {
+void SqlTx::apply(const Changes& changes) {
   for (const LicenseUpdate& update : changes.licenses) update_license(update);
   for (const ActivationUpdate& update : changes.activations) store_activation(update);
   if (!changes.usage.empty()) store_usage(changes.usage);
@@ -141,11 +141,11 @@ void SqliteTx::apply(const Changes& changes) {
 }
 
 // An update that hits nothing would lose what was promised.
-void SqliteTx::expect_one(std::string_view missing) const {
+void SqlTx::expect_one(std::string_view missing) const {
   if (connection_.changed_rows() != 1) connection_.fail_corrupt(std::string(missing) + " is missing");
 }
 
-void SqliteTx::update_license(const LicenseUpdate& update) {
+void SqlTx::update_license(const LicenseUpdate& update) {
   const auto locked = locked_.find(update.row);
   const licensing::License& state = update.state;
   update_statement(locked == locked_.end() ? kAllIndexed : changed_indexed(locked->second, state))
@@ -162,13 +162,13 @@ void SqliteTx::update_license(const LicenseUpdate& update) {
   before = state;
 }
 
-Statement& SqliteTx::update_statement(std::size_t indexed) {
+Statement& SqlTx::update_statement(std::size_t indexed) {
   std::optional<Statement>& statement = update_license_[indexed];
   if (!statement) statement.emplace(connection_, sql::kUpdateLicense[indexed]);
   return *statement;
 }
 
-void SqliteTx::store_activation(const ActivationUpdate& update) {
+void SqlTx::store_activation(const ActivationUpdate& update) {
   const licensing::Activation& state = update.state;
   FingerprintBuffer buffer;
   statements_.upsert_activation.run(update.license, update.client_id, state.client, state.held, state.blocked,
@@ -177,7 +177,7 @@ void SqliteTx::store_activation(const ActivationUpdate& update) {
                                     encode_fingerprint(state.fingerprint, buffer), state.version, update.last_seen_at);
 }
 
-void SqliteTx::store_usage(std::span<const UsageUpdate> updates) {
+void SqlTx::store_usage(std::span<const UsageUpdate> updates) {
   UnixSeconds newest = 0;
   for (const UsageUpdate& update : updates) {
     statements_.upsert_usage.run(update.license, update.metric, update.period_start, update.total);
@@ -190,7 +190,7 @@ void SqliteTx::store_usage(std::span<const UsageUpdate> updates) {
   forget_usage_keys(newest - kUsageKeySeconds, kForgottenKeysPerUsage * updates.size());
 }
 
-void SqliteTx::forget_usage_keys(UnixSeconds before, std::size_t most) {
+void SqlTx::forget_usage_keys(UnixSeconds before, std::size_t most) {
   std::vector<std::pair<Row, std::string>> old;
   {
     auto rows = statements_.old_usage_keys.rows(before, most);
@@ -199,7 +199,7 @@ void SqliteTx::forget_usage_keys(UnixSeconds before, std::size_t most) {
   for (const auto& [license, key] : old) statements_.delete_usage_key.run(license, key);
 }
 
-ChainLink SqliteTx::read_head() {
+ChainLink SqlTx::read_head() {
   auto rows = statements_.audit_head.rows();
   ChainLink head;
   if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
@@ -208,7 +208,7 @@ ChainLink SqliteTx::read_head() {
   return head;
 }
 
-void SqliteTx::append_events(std::span<const Event> events) {
+void SqlTx::append_events(std::span<const Event> events) {
   ChainLink head = read_head();
   for (const Event& event : events) {
     head.hash = next_hash(head.hash, ++head.sequence, event, event_text_);

@@ -1,4 +1,4 @@
-// The statements of store/statistics.h on SQLite; the schema is in sqlite_statistics_schema.h.
+// The statements of store/statistics.h on SQLite; the schema is in sqlite_schema_statistics.h.
 #pragma once
 
 #include <string_view>

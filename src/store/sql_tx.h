@@ -7,16 +7,16 @@
 #include <unordered_map>
 
 #include "store/audit_chain.h"
-#include "store/sqlite_connection.h"
-#include "store/sqlite_statistics.h"
+#include "store/sql_connection.h"
+#include "store/sql_statistics.h"
 #include "store/store.h"
 
 namespace lictor::store {
 
 // Made once with the writer's connection and used for one transaction after the other; its statements are kept.
-class SqliteTx final : public Tx {
+class SqlTx final : public Tx {
  public:
-  explicit SqliteTx(Connection& connection);
+  explicit SqlTx(Connection& connection);
 
   std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) override;
   std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) override;
@@ -75,7 +75,7 @@ class SqliteTx final : public Tx {
   Statements statements_;
   std::array<std::optional<Statement>, 8> update_license_;      // sql::kUpdateLicense, made when first needed
   LateStatement change_license_, held_clients_, client_by_id_;  // of administrative changes, some of many rows
-  SqliteStatisticsTx statistics_;
+  SqlStatisticsTx statistics_;
   std::string event_text_;                              // reused
   std::unordered_map<Row, licensing::License> locked_;  // as they are in the database now
   Totals change_;                                       // of this transaction; events are not used

@@ -1,5 +1,5 @@
 // Every statement the store runs on SQLite, in one place; the schema is in sqlite_schema.h. Columns of records are read
-// by position in sqlite_records.cpp.
+// by position in records.cpp.
 #pragma once
 
 #include <string_view>

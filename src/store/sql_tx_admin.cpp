@@ -2,9 +2,9 @@
 #include <limits>
 #include <utility>
 
-#include "store/sqlite_queries.h"
-#include "store/sqlite_records.h"
-#include "store/sqlite_tx.h"
+#include "store/queries.h"
+#include "store/records.h"
+#include "store/sql_tx.h"
 
 namespace lictor::store {
 namespace {
@@ -13,23 +13,23 @@ constexpr UnixSeconds kIdempotencySeconds = 24 * 3600;
 
 }  // namespace
 
-Row SqliteTx::insert_product(const Product& product) {
+Row SqlTx::insert_product(const Product& product) {
   Statement(connection_, sql::kInsertProduct).run(product.id, product.name, product.settings, product.created_at);
   return connection_.last_row();
 }
 
-void SqliteTx::update_product_settings(Row product, std::string_view settings) {
+void SqlTx::update_product_settings(Row product, std::string_view settings) {
   Statement(connection_, sql::kUpdateProductSettings).run(product, settings);
   expect_one("a product");
 }
 
-Row SqliteTx::insert_policy(const Policy& policy) {
+Row SqlTx::insert_policy(const Policy& policy) {
   Statement(connection_, sql::kInsertPolicy)
       .run(policy.id, policy.product, policy.name, policy.terms, policy.created_at);
   return connection_.last_row();
 }
 
-void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
+void SqlTx::insert_licenses(std::span<const NewLicense> licenses) {
   Statement insert(connection_, sql::kInsertLicense);
   for (const NewLicense& license : licenses) {
     const licensing::License& state = license.state;
@@ -43,49 +43,49 @@ void SqliteTx::insert_licenses(std::span<const NewLicense> licenses) {
   }
 }
 
-void SqliteTx::insert_api_key(const ApiKey& key) {
+void SqlTx::insert_api_key(const ApiKey& key) {
   const std::span secret_hash(reinterpret_cast<const std::uint8_t*>(key.secret_hash.data()), key.secret_hash.size());
   Statement(connection_, sql::kInsertApiKey)
       .run(key.id, key.name, secret_hash, key.scopes, key.product, key.require_signature, key.created_at,
            EndTime{key.expires_at}, key.revoked_at, key.addresses);
 }
 
-bool SqliteTx::revoke_api_key(const Id& id, UnixSeconds now) {
+bool SqlTx::revoke_api_key(const Id& id, UnixSeconds now) {
   Statement(connection_, sql::kRevokeApiKey).run(id, now);
   return connection_.changed_rows() == 1;
 }
 
-void SqliteTx::update_api_key(const ApiKey& key) {
+void SqlTx::update_api_key(const ApiKey& key) {
   Statement(connection_, sql::kUpdateApiKey)
       .run(key.id, key.name, key.require_signature, EndTime{key.expires_at}, key.addresses);
   expect_one("an API key");
 }
 
-std::optional<ApiKey> SqliteTx::api_key(const Id& id) {
+std::optional<ApiKey> SqlTx::api_key(const Id& id) {
   Statement statement(connection_, sql::kApiKey);
   auto rows = statement.rows(id);
   return rows.next() ? std::optional(read_api_key(rows)) : std::nullopt;
 }
 
-void SqliteTx::update_policy_terms(Row policy, std::string_view terms) {
+void SqlTx::update_policy_terms(Row policy, std::string_view terms) {
   Statement(connection_, sql::kUpdatePolicyTerms).run(policy, terms);
   expect_one("a policy");
 }
 
-void SqliteTx::delete_policy(Row policy) {
+void SqlTx::delete_policy(Row policy) {
   Statement(connection_, sql::kDeletePolicy).run(policy);
   expect_one("a policy");
   Statement(connection_, sql::kSpendRow).run(std::string_view("policies"), policy);
 }
 
-void SqliteTx::delete_product(Row product) {
+void SqlTx::delete_product(Row product) {
   Statement(connection_, sql::kDeleteRevokedApiKeys).run(product);
   Statement(connection_, sql::kDeleteProduct).run(product);
   expect_one("a product");
   Statement(connection_, sql::kSpendRow).run(std::string_view("products"), product);
 }
 
-std::vector<std::optional<LicenseDetails>> SqliteTx::lock_details(std::span<const LicenseRef> refs) {
+std::vector<std::optional<LicenseDetails>> SqlTx::lock_details(std::span<const LicenseRef> refs) {
   Statement by_id(connection_, sql::kDetailsById);
   Statement by_key(connection_, sql::kDetailsByKey);
   std::vector<std::optional<LicenseDetails>> all;
@@ -98,17 +98,17 @@ std::vector<std::optional<LicenseDetails>> SqliteTx::lock_details(std::span<cons
   return all;
 }
 
-void SqliteTx::change_license(const LicenseChange& change) {
+void SqlTx::change_license(const LicenseChange& change) {
   change_license_->run(change.row, change.policy, change.overrides, change.key_digest, change.key, change.holder);
   update_license({change.row, change.state});
 }
 
-std::optional<ClientView> SqliteTx::client(const Id& client) {
+std::optional<ClientView> SqlTx::client(const Id& client) {
   auto rows = client_by_id_->rows(client);
   return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
 }
 
-std::vector<ClientView> SqliteTx::held_clients(Row license) {
+std::vector<ClientView> SqlTx::held_clients(Row license) {
   // Leases that have ended were taken out before, so all that are held count.
   auto rows = held_clients_->rows(license, std::numeric_limits<UnixSeconds>::min(), std::int64_t{-1});
   std::vector<ClientView> clients;
@@ -116,12 +116,12 @@ std::vector<ClientView> SqliteTx::held_clients(Row license) {
   return clients;
 }
 
-void SqliteTx::delete_activation(Row license, std::string_view client_id) {
+void SqlTx::delete_activation(Row license, std::string_view client_id) {
   Statement(connection_, sql::kDeleteActivation).run(license, client_id);
   expect_one("an activation");
 }
 
-std::optional<IdempotencyRecord> SqliteTx::idempotency(const Id& caller, std::string_view key) {
+std::optional<IdempotencyRecord> SqlTx::idempotency(const Id& caller, std::string_view key) {
   Statement statement(connection_, sql::kIdempotency);
   auto rows = statement.rows(caller, key);
   if (!rows.next()) return std::nullopt;
@@ -135,7 +135,7 @@ std::optional<IdempotencyRecord> SqliteTx::idempotency(const Id& caller, std::st
                            .created_at = rows.number(5)};
 }
 
-void SqliteTx::remember(const IdempotencyRecord& record) {
+void SqlTx::remember(const IdempotencyRecord& record) {
   constexpr std::int64_t kForgottenEach = 8;  // more than come in, so that the table can't grow for ever
   Statement(connection_, sql::kRemember)
       .run(record.caller, record.key, record.request, record.status, record.data, record.message, record.etag,

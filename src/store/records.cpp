@@ -1,4 +1,4 @@
-#include "store/sqlite_records.h"
+#include "store/records.h"
 
 #include "base/encoding.h"
 #include "store/fingerprint_codec.h"

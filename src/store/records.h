@@ -1,7 +1,7 @@
-// From rows to records: the column orders of sqlite_queries.h, read by position.
+// From rows to records: the column orders of queries.h, read by position.
 #pragma once
 
-#include "store/sqlite_connection.h"
+#include "store/sql_connection.h"
 #include "store/store.h"
 
 namespace lictor::store {

@@ -1,14 +1,14 @@
 // store/statistics.h on SQLite. Each object belongs to the connection, and the thread, of its Tx or Reader.
 #pragma once
 
-#include "store/sqlite_connection.h"
+#include "store/sql_connection.h"
 #include "store/statistics.h"
 
 namespace lictor::store {
 
-class SqliteStatisticsTx final : public StatisticsTx {
+class SqlStatisticsTx final : public StatisticsTx {
  public:
-  explicit SqliteStatisticsTx(Connection& connection);
+  explicit SqlStatisticsTx(Connection& connection);
 
   void add_refusals(std::span<const Refusal> refusals) override;
   void count_refusals(std::span<const DayCount> counts) override;
@@ -33,9 +33,9 @@ class SqliteStatisticsTx final : public StatisticsTx {
   Statement add_usage_day_, add_refusal_day_, insert_refusal_, add_refusals_, upsert_series_;
 };
 
-class SqliteStatisticsReader final : public StatisticsReader {
+class SqlStatisticsReader final : public StatisticsReader {
  public:
-  explicit SqliteStatisticsReader(Connection& connection);
+  explicit SqlStatisticsReader(Connection& connection);
 
   StatisticsState state() override;
   RefusalPage refusals(const RefusalFilter& filter, Row before, std::size_t limit) override;

@@ -1,13 +1,13 @@
-#include "store/sqlite_reader.h"
+#include "store/sql_reader.h"
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/encoding.h"
 #include "store/license_scan.h"
-#include "store/sqlite_queries.h"
-#include "store/sqlite_records.h"
-#include "store/sqlite_settings.h"
+#include "store/queries.h"
+#include "store/records.h"
 
 namespace lictor::store {
 namespace {
@@ -40,11 +40,6 @@ std::vector<Record> read_all(Statement::Rows rows, Record (*read)(const Statemen
   return records;
 }
 
-Connection& set_up(Connection& connection) {
-  connection.execute(kReaderSettings);
-  return connection;
-}
-
 Product read_product(const Statement::Rows& rows) {
   return {.row = rows.number(0),
           .id = rows.bytes16(1),
@@ -64,7 +59,7 @@ Policy read_policy(const Statement::Rows& rows) {
 
 }  // namespace
 
-SqliteReader::Statements::Statements(Connection& connection)
+SqlReader::Statements::Statements(Connection& connection)
     : license_by_id(connection, sql::kLicenseById),
       license_by_key(connection, sql::kLicenseByKey),
       activation(connection, sql::kActivation),
@@ -75,15 +70,16 @@ SqliteReader::Statements::Statements(Connection& connection)
       api_key(connection, sql::kApiKey),
       ping(connection, sql::kPing) {}
 
-SqliteReader::SqliteReader(const std::string& path)
-    : connection_(path, Connection::Mode::read_only),
-      statements_(set_up(connection_)),
+SqlReader::SqlReader(std::unique_ptr<Connection> connection)
+    : own_(std::move(connection)),
+      connection_(*own_),
+      statements_(connection_),
       held_clients_(connection_, sql::kHeldClients),
       statistics_(connection_) {}
 
 // A statement that still has its row keeps its snapshot, so that what follows sees the same state.
-std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
-                                                 UnixSeconds now) {
+std::optional<LicenseView> SqlReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
+                                              UnixSeconds now) {
   Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
   auto rows = statement.rows(ref.value);
   if (!rows.next()) return std::nullopt;
@@ -96,7 +92,7 @@ std::optional<LicenseView> SqliteReader::license(const LicenseRef& ref, std::opt
   return view;
 }
 
-void SqliteReader::correct_seats(LicenseRow& license, UnixSeconds now) {
+void SqlReader::correct_seats(LicenseRow& license, UnixSeconds now) {
   if (license.state.next_lease_end > now) return;
   auto ended = statements_.count_ended_leases.rows(license.row, now);
   if (ended.next()) license.state.seats_held -= std::min(license.state.seats_held, ended.count(0));
@@ -104,17 +100,17 @@ void SqliteReader::correct_seats(LicenseRow& license, UnixSeconds now) {
   license.state.next_lease_end = next_end.next() ? next_end.number(0) : licensing::kNever;
 }
 
-std::optional<ClientView> SqliteReader::client(const Id& client) {
+std::optional<ClientView> SqlReader::client(const Id& client) {
   auto rows = statements_.client_by_id.rows(client);
   return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
 }
 
-std::optional<ClientView> SqliteReader::client(const Id& license, std::string_view client_id) {
+std::optional<ClientView> SqlReader::client(const Id& license, std::string_view client_id) {
   auto rows = statements_.client_of_license.rows(license, client_id);
   return rows.next() ? std::optional(read_client(rows)) : std::nullopt;
 }
 
-std::optional<LicenseDetails> SqliteReader::license_details(const LicenseRef& ref, UnixSeconds now) {
+std::optional<LicenseDetails> SqlReader::license_details(const LicenseRef& ref, UnixSeconds now) {
   Statement statement(connection_, ref.by == LicenseRef::By::id ? sql::kDetailsById : sql::kDetailsByKey);
   auto rows = statement.rows(ref.value);
   if (!rows.next()) return std::nullopt;
@@ -123,8 +119,8 @@ std::optional<LicenseDetails> SqliteReader::license_details(const LicenseRef& re
   return details;
 }
 
-LicensePage SqliteReader::licenses(const LicenseFilter& filter, LicenseOrder order,
-                                   const std::optional<Position>& after, std::size_t limit, UnixSeconds now) {
+LicensePage SqlReader::licenses(const LicenseFilter& filter, LicenseOrder order, const std::optional<Position>& after,
+                                std::size_t limit, UnixSeconds now) {
   LicenseScan scan(connection_, filter, order, after);
   LicensePage page;
   for (std::size_t in_vain = 0; scan.next();) {
@@ -142,7 +138,7 @@ LicensePage SqliteReader::licenses(const LicenseFilter& filter, LicenseOrder ord
   return page;
 }
 
-HeldSeats SqliteReader::held_seats(Row license, std::size_t limit, UnixSeconds now) {
+HeldSeats SqlReader::held_seats(Row license, std::size_t limit, UnixSeconds now) {
   HeldSeats seats;
   auto rows = held_clients_->rows(license, now, as_limit(limit + 1));
   while (rows.next()) {
@@ -152,43 +148,43 @@ HeldSeats SqliteReader::held_seats(Row license, std::size_t limit, UnixSeconds n
   return seats;
 }
 
-std::vector<ClientView> SqliteReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
+std::vector<ClientView> SqlReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
   Statement statement(connection_, sql::kClientsPage);
   return read_all(statement.rows(license, after_client_id, as_limit(limit)), read_client);
 }
 
-void SqliteReader::at_one_moment(const std::function<void()>& reads) {
-  connection_.execute("BEGIN");
+void SqlReader::at_one_moment(const std::function<void()>& reads) {
+  connection_.begin_reading();
   try {
     reads();
   } catch (...) {
-    connection_.execute("ROLLBACK");
+    connection_.roll_back();
     throw;
   }
-  connection_.execute("COMMIT");
+  connection_.commit();
 }
 
-std::vector<Product> SqliteReader::products() {
+std::vector<Product> SqlReader::products() {
   Statement statement(connection_, sql::kProducts);
   return read_all(statement.rows(), read_product);
 }
 
-std::vector<Policy> SqliteReader::policies() {
+std::vector<Policy> SqlReader::policies() {
   Statement statement(connection_, sql::kPolicies);
   return read_all(statement.rows(), read_policy);
 }
 
-std::optional<ApiKey> SqliteReader::api_key(const Id& id) {
+std::optional<ApiKey> SqlReader::api_key(const Id& id) {
   auto rows = statements_.api_key.rows(id);
   return rows.next() ? std::optional(read_api_key(rows)) : std::nullopt;
 }
 
-std::vector<ApiKey> SqliteReader::api_keys() {
+std::vector<ApiKey> SqlReader::api_keys() {
   Statement statement(connection_, sql::kApiKeys);
   return read_all(statement.rows(), read_api_key);
 }
 
-EventPage SqliteReader::events(const EventFilter& filter, std::size_t limit) {
+EventPage SqlReader::events(const EventFilter& filter, std::size_t limit) {
   Statement statement(connection_, event_query(filter));
   auto rows = statement.rows_as_used(filter.after, filter.before, filter.subject);
   EventPage page;
@@ -205,14 +201,14 @@ EventPage SqliteReader::events(const EventFilter& filter, std::size_t limit) {
   return page;
 }
 
-StoredEvent SqliteReader::audit_head() {
+StoredEvent SqlReader::audit_head() {
   Statement statement(connection_, sql::kAuditHead);
   auto rows = statement.rows();
   if (!rows.next()) connection_.fail_corrupt("the audit head is missing");
   return {.sequence = rows.number(0), .event = {}, .hash = base::to_hex(rows.blob(1))};
 }
 
-Totals SqliteReader::totals() {
+Totals SqlReader::totals() {
   Statement statement(connection_, sql::kTotals);
   auto rows = statement.rows();
   if (!rows.next()) connection_.fail_corrupt("counting gave nothing");
@@ -222,7 +218,7 @@ Totals SqliteReader::totals() {
           .events = rows.number(3)};
 }
 
-void SqliteReader::ping() {
+void SqlReader::ping() {
   auto rows = statements_.ping.rows();
   if (!rows.next()) connection_.fail_corrupt("the audit head is missing");
 }

@@ -1,0 +1,26 @@
+#include "store/sql_connection.h"
+
+#include <cstring>
+
+namespace lictor::store {
+
+std::int64_t Connection::number(std::string_view sql) {
+  Statement statement(*this, sql);
+  auto rows = statement.rows();
+  if (!rows.next()) fail_corrupt("a record that must exist is missing");
+  return rows.number(0);
+}
+
+void Connection::fail_corrupt(std::string_view what) const {
+  throw StoreError(StoreError::Kind::corrupt, "database " + name() + ": damaged: " + std::string(what));
+}
+
+base::Bytes16 Statement::Rows::bytes16(int column) const {
+  const auto bytes = blob(column);
+  base::Bytes16 value;
+  if (bytes.size() != value.bytes.size()) connection().fail_corrupt("an id or digest is not 16 bytes long");
+  std::memcpy(value.bytes.data(), bytes.data(), value.bytes.size());
+  return value;
+}
+
+}  // namespace lictor::store
