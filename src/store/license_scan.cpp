@@ -12,9 +12,10 @@ constexpr int kRow = 0, kPolicy = 3, kStatus = 5, kIssuedAt = 6, kExpiresAt = 8,
 constexpr UnixSeconds kFirstTime = std::numeric_limits<UnixSeconds>::min();
 constexpr UnixSeconds kLastTime = std::numeric_limits<UnixSeconds>::max();
 
-// The first text behind all that begin with `prefix`. UTF-8 has no byte 0xFF, so there is room above the last one.
+// A text behind all holders that begin with `prefix`, in UTF-8 as engines demand it: the largest code point, more often
+// than a holder has room for (256 bytes).
 std::string end_of_prefix(std::string prefix) {
-  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  for (int i = 0; i <= 64; ++i) prefix += "\U0010FFFF";
   return prefix;
 }
 
@@ -32,19 +33,20 @@ struct LicenseScan::Values {
 };
 
 struct LicenseScan::Cursor {
-  Cursor(Connection& connection, std::string_view query, const Values& given)
+  Cursor(Connection& connection, std::string_view query, const Values& given, std::int64_t most)
       : values(given),
         statement(connection, query),
-        rows(statement.rows_as_used(values.row, values.from, values.before, values.text_from, values.text_before,
-                                    values.shared)) {}
+        rows(statement.rows(values.row, values.from, values.before, values.text_from, values.text_before, values.shared,
+                            most)) {}
   const Values values;  // the statement refers to the texts
   Statement statement;
   Statement::Rows rows;
 };
 
 LicenseScan::LicenseScan(Connection& connection, const LicenseFilter& filter, LicenseOrder order,
-                         const std::optional<Position>& after)
+                         const std::optional<Position>& after, std::size_t most)
     : connection_(connection),
+      most_(static_cast<std::int64_t>(most)),
       filter_(filter),
       down_(order == LicenseOrder::newest || order == LicenseOrder::expires_last) {
   if (filter.product != 0) {
@@ -73,7 +75,7 @@ LicenseScan::LicenseScan(Connection& connection, const LicenseFilter& filter, Li
 LicenseScan::~LicenseScan() = default;
 
 void LicenseScan::open(const sql::ScanQueries& queries, const Values& values) {
-  cursors_.push_back(std::make_unique<Cursor>(connection_, down_ ? queries.down : queries.up, values));
+  cursors_.push_back(std::make_unique<Cursor>(connection_, down_ ? queries.down : queries.up, values, most_));
 }
 
 // The index that narrows the list down most. A product's licenses are those of its policies, merged.
@@ -116,8 +118,8 @@ void LicenseScan::open_by_holder(const std::optional<Position>& after) {
   if (after) {
     open(sql::kLicensesOfHolder, {.row = after->row, .text_from = after->text});
     if (down_) values.text_before = std::min(values.text_before, after->text);
-    // A NUL at the end: the first text behind this one.
-    if (!down_) values.text_from = std::max(values.text_from, after->text + std::string(1, '\0'));
+    // No holder has a control character, so the next one is not before this.
+    if (!down_) values.text_from = std::max(values.text_from, after->text + '\1');
   }
   open(sql::kLicensesByHolder, values);
 }

@@ -1,5 +1,5 @@
 // Licenses in the order of one index, row by row: which index drives the list, where it begins, and the test of what
-// the index does not decide. On SQLite; see sql::ScanQueries.
+// the index does not decide. See sql::ScanQueries.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,9 @@ namespace lictor::store {
 
 class LicenseScan {
  public:
+  // next() is called at most `most` times.
   LicenseScan(Connection& connection, const LicenseFilter& filter, LicenseOrder order,
-              const std::optional<Position>& after);
+              const std::optional<Position>& after, std::size_t most);
   ~LicenseScan();
   LicenseScan(const LicenseScan&) = delete;
   LicenseScan& operator=(const LicenseScan&) = delete;
@@ -43,6 +44,7 @@ class LicenseScan {
   Position here() const;
 
   Connection& connection_;
+  const std::int64_t most_;
   const LicenseFilter& filter_;
   const bool down_;
   By by_ = By::row;

@@ -13,7 +13,7 @@ namespace {
 
 using Kind = StoreError::Kind;
 
-void make_digest_key(SqliteConnection& connection) {
+void make_digest_key(Connection& connection) {
   std::array<std::uint8_t, 16> key{};
   crypto::random_bytes(key);
   Statement(connection, sql::kInsertMeta).run(sql::kDigestKeyName, std::span<const std::uint8_t>(key));
@@ -26,19 +26,11 @@ constexpr std::array kMigrations{
     Migration{4, "rows of what was deleted are not used again", kSchema4, nullptr},
 };
 
-std::int64_t version_of(SqliteConnection& connection) {
-  if (connection.number(sql::kHasMigrations) == 0) return 0;
-  return connection.number(sql::kSchemaVersion);
-}
-
-void apply(SqliteConnection& connection, const Migration& migration) {
+void apply(Connection& connection, const Migration& migration) {
   Transaction transaction(connection);
-  if (migration.version == 1) {
-    connection.execute(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str());
-  }
   connection.execute(migration.sql);
   if (migration.fill != nullptr) migration.fill(connection);
-  Statement(connection, sql::kInsertMigration).run(migration.version, migration.name);
+  Statement(connection, sql::kInsertMigration).run(migration.version, migration.name, connection.now());
   transaction.commit();
 }
 
@@ -49,18 +41,22 @@ std::span<const Migration> migrations() noexcept { return kMigrations; }
 bool check_application(SqliteConnection& connection, const std::string& path) {
   const std::int64_t application = connection.number("PRAGMA application_id");
   if (application == kApplicationId) return false;
-  if (application == 0 && connection.number(sql::kCountSchema) == 0) return true;
+  if (application == 0 && connection.number("SELECT count(*) FROM sqlite_schema") == 0) return true;
   throw StoreError(Kind::other, "database " + path + " belongs to another program (application id " +
                                     std::to_string(application) + "); it was left as it is");
 }
 
-void migrate(SqliteConnection& connection, const std::string& path, std::span<const Migration> known) {
-  const std::int64_t found = version_of(connection);
+std::int64_t schema_version(Connection& connection) {
+  return connection.has_table("schema_migrations") ? connection.number(sql::kSchemaVersion) : 0;
+}
+
+void migrate(Connection& connection, std::span<const Migration> known) {
+  const std::int64_t found = schema_version(connection);
   const std::int64_t newest = known.empty() ? 0 : known.back().version;
   if (found > newest) {
-    throw StoreError(Kind::newer_schema, "database " + path + " has schema version " + std::to_string(found) +
-                                             ", this program knows versions up to " + std::to_string(newest) +
-                                             ": use a newer program");
+    throw StoreError(Kind::newer_schema, "database " + connection.name() + " has schema version " +
+                                             std::to_string(found) + ", this program knows versions up to " +
+                                             std::to_string(newest) + ": use a newer program");
   }
   for (const Migration& migration : known) {
     if (migration.version > found) apply(connection, migration);

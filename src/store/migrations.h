@@ -15,12 +15,14 @@ inline constexpr std::int64_t kApplicationId = 0x4C696374;  // "Lict", bytes 68 
 struct Migration {
   int version;  // 1, 2, 3, …
   std::string_view name;
-  const char* sql;                  // one or more statements
-  void (*fill)(SqliteConnection&);  // rows that SQL alone can't make; may be nullptr
+  const char* sql;            // one or more statements
+  void (*fill)(Connection&);  // rows that SQL alone can't make; may be nullptr
 };
 
 // What this program knows. A released migration is never changed.
 std::span<const Migration> migrations() noexcept;
+
+std::int64_t schema_version(Connection& connection);  // 0: there is no schema yet
 
 // Throws StoreError other when the file is a database of another program, corrupt when it is no database. Changes
 // nothing. True when the database is empty and may become ours.
@@ -28,6 +30,6 @@ bool check_application(SqliteConnection& connection, const std::string& path);
 
 // Brings the database up to the last of `known`. Throws StoreError newer_schema, naming both versions, when it is
 // ahead.
-void migrate(SqliteConnection& connection, const std::string& path, std::span<const Migration> known = migrations());
+void migrate(Connection& connection, std::span<const Migration> known = migrations());
 
 }  // namespace lictor::store

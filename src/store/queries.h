@@ -1,5 +1,6 @@
-// Every statement the store runs on SQLite, in one place; the schema is in sqlite_schema.h. Columns of records are read
-// by position in records.cpp.
+// The store's statements, once for all engines: in the SQL that SQLite and PostgreSQL share, with ?1, ?2 … for values
+// (SQLite's names; https://www.sqlite.org/lang_expr.html#varparam). What only one engine runs is in a file of its name.
+// Columns of records are read by position in records.cpp.
 #pragma once
 
 #include <string_view>
@@ -26,12 +27,8 @@ namespace lictor::store::sql {
 using Text = std::string_view;
 
 // Opening.
-inline constexpr Text kCountSchema = "SELECT count(*) FROM sqlite_schema";
-inline constexpr Text kHasMigrations = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
 inline constexpr Text kSchemaVersion = "SELECT coalesce(max(version), 0) FROM schema_migrations";
-// The only time that is not the caller's: it is for people, and nothing depends on it.
-inline constexpr Text kInsertMigration =
-    "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, unixepoch())";
+inline constexpr Text kInsertMigration = "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)";
 inline constexpr Text kDigestKeyName = "digest_key";
 inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
 inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
@@ -62,16 +59,17 @@ inline constexpr Text kInsertLicense =
     "transfer_period_start, overrides, key, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 // Licenses in an order that an index gives, one statement for each index and direction: ?1 row to begin after, ?2 and ?3
-// times (from, before), ?4 and ?5 texts (from, before), ?6 the value that all share. Read row by row and no further than
-// needed; what the index does not decide is tested by LicenseScan.
+// times (from, before), ?4 and ?5 texts (from, before), ?6 the value that all share, ?7 how many are looked at at most.
+// What the index does not decide is tested by LicenseScan.
 #define LICTOR_SCAN "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE "
-#define LICTOR_DOWN " AND row < ?1 ORDER BY row DESC"
-#define LICTOR_UP " AND row > ?1 ORDER BY row"
+#define LICTOR_MOST " LIMIT ?7"
+#define LICTOR_DOWN " AND row < ?1 ORDER BY row DESC" LICTOR_MOST
+#define LICTOR_UP " AND row > ?1 ORDER BY row" LICTOR_MOST
 struct ScanQueries {  // in both directions
   Text up, down;
 };
-inline constexpr ScanQueries kLicensesByRow{LICTOR_SCAN "row > ?1 ORDER BY row",
-                                            LICTOR_SCAN "row < ?1 ORDER BY row DESC"};
+inline constexpr ScanQueries kLicensesByRow{LICTOR_SCAN "row > ?1 ORDER BY row" LICTOR_MOST,
+                                            LICTOR_SCAN "row < ?1 ORDER BY row DESC" LICTOR_MOST};
 inline constexpr ScanQueries kLicensesOfHolder{LICTOR_SCAN "holder = ?4 AND holder <> ''" LICTOR_UP,
                                                LICTOR_SCAN "holder = ?4 AND holder <> ''" LICTOR_DOWN};
 inline constexpr ScanQueries kLicensesOfStatus{LICTOR_SCAN "status = ?6 AND status <> 1" LICTOR_UP,
@@ -80,16 +78,16 @@ inline constexpr ScanQueries kLicensesOfPolicy{LICTOR_SCAN "policy = ?6" LICTOR_
 inline constexpr ScanQueries kLicensesIssuedAt{LICTOR_SCAN "issued_at = ?6" LICTOR_UP,
                                                LICTOR_SCAN "issued_at = ?6" LICTOR_DOWN};
 inline constexpr ScanQueries kLicensesByIssue{
-    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at, row",
-    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at DESC, row DESC"};
+    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at, row" LICTOR_MOST,
+    LICTOR_SCAN "issued_at >= ?2 AND issued_at < ?3 ORDER BY issued_at DESC, row DESC" LICTOR_MOST};
 inline constexpr ScanQueries kLicensesExpiringAt{LICTOR_SCAN "expires_at = ?6" LICTOR_UP,
                                                  LICTOR_SCAN "expires_at = ?6" LICTOR_DOWN};
 inline constexpr ScanQueries kLicensesByExpiry{
-    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at, row",
-    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at DESC, row DESC"};
+    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at, row" LICTOR_MOST,
+    LICTOR_SCAN "expires_at >= ?2 AND expires_at < ?3 ORDER BY expires_at DESC, row DESC" LICTOR_MOST};
 inline constexpr ScanQueries kLicensesByHolder{
-    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder, row",
-    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder DESC, row DESC"};
+    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder, row" LICTOR_MOST,
+    LICTOR_SCAN "holder >= ?4 AND holder < ?5 AND holder <> '' ORDER BY holder DESC, row DESC" LICTOR_MOST};
 inline constexpr ScanQueries kAllScans[] = {kLicensesByRow,      kLicensesOfHolder, kLicensesOfStatus,
                                             kLicensesOfPolicy,   kLicensesIssuedAt, kLicensesByIssue,
                                             kLicensesExpiringAt, kLicensesByExpiry, kLicensesByHolder};
@@ -137,8 +135,9 @@ inline constexpr Text kUpsertUsage =
 inline constexpr Text kUsageKey =
     "SELECT request, signature, answer, created_at FROM usage_keys WHERE license = ? AND idempotency_key = ?";
 inline constexpr Text kReplaceUsageKey =
-    "INSERT OR REPLACE INTO usage_keys (license, idempotency_key, request, signature, answer, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?)";
+    "INSERT INTO usage_keys (license, idempotency_key, request, signature, answer, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (license, idempotency_key) DO UPDATE SET request = excluded.request, "
+    "signature = excluded.signature, answer = excluded.answer, created_at = excluded.created_at";
 // Read first and deleted one by one: as one statement SQLite would walk through all keys of the licenses concerned.
 inline constexpr Text kOldUsageKeys =
     "SELECT license, idempotency_key FROM usage_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
@@ -150,34 +149,38 @@ inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE 
 inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
 inline constexpr Text kEventsUp =
-    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence";
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3";
 inline constexpr Text kEventsDown =
-    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC";
+    "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC LIMIT ?3";
 inline constexpr Text kEventsOfSubjectUp =
     "SELECT " LICTOR_EVENT_COLUMNS
-    " FROM events WHERE subject = ?3 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence";
+    " FROM events WHERE subject = ?4 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3";
 inline constexpr Text kEventsOfSubjectDown =
     "SELECT " LICTOR_EVENT_COLUMNS
-    " FROM events WHERE subject = ?3 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC";
+    " FROM events WHERE subject = ?4 AND sequence > ?1 AND sequence < ?2 ORDER BY sequence DESC LIMIT ?3";
 
 // Administration.
-#define LICTOR_NEXT_ROW(table)                                \
-  "(SELECT 1 + max(ifnull((SELECT max(row) FROM " table "), 0), " \
-  "ifnull((SELECT row FROM spent_rows WHERE name = '" table "'), 0)))"
+// The row of a new record of a table whose rows are not used again; see kSpendRow.
+#define LICTOR_NEXT_ROW(table)                                                                                      \
+  "1 + coalesce(max(used), 0) FROM (SELECT row AS used FROM " table " UNION ALL "                                   \
+  "SELECT row FROM spent_rows WHERE name = '" table "') AS rows"
 inline constexpr Text kInsertProduct =
-    "INSERT INTO products (row, id, name, settings, created_at) VALUES (" LICTOR_NEXT_ROW("products") ", ?, ?, ?, ?)";
+    "INSERT INTO products (id, name, settings, created_at, row) SELECT ?1, ?2, ?3, ?4, " LICTOR_NEXT_ROW("products");
+inline constexpr Text kProductRow = "SELECT row FROM products WHERE id = ?";
 inline constexpr Text kUpdateProductSettings = "UPDATE products SET settings = ?2 WHERE row = ?1";
 inline constexpr Text kProducts = "SELECT row, id, name, settings, created_at FROM products ORDER BY row";
 inline constexpr Text kInsertPolicy =
-    "INSERT INTO policies (row, id, product, name, terms, created_at) "
-    "VALUES (" LICTOR_NEXT_ROW("policies") ", ?, ?, ?, ?, ?)";
+    "INSERT INTO policies (id, product, name, terms, created_at, row) "
+    "SELECT ?1, ?2, ?3, ?4, ?5, " LICTOR_NEXT_ROW("policies");
+inline constexpr Text kPolicyRow = "SELECT row FROM policies WHERE id = ?";
 inline constexpr Text kPolicies = "SELECT row, id, product, name, terms, created_at FROM policies ORDER BY row";
 inline constexpr Text kUpdatePolicyTerms = "UPDATE policies SET terms = ?2 WHERE row = ?1";
 inline constexpr Text kDeletePolicy = "DELETE FROM policies WHERE row = ?";
 inline constexpr Text kDeleteRevokedApiKeys = "DELETE FROM api_keys WHERE product = ? AND revoked_at <> 0";
 inline constexpr Text kDeleteProduct = "DELETE FROM products WHERE row = ?";
 inline constexpr Text kSpendRow =
-    "INSERT INTO spent_rows (name, row) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET row = max(row, excluded.row)";
+    "INSERT INTO spent_rows (name, row) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET "
+    "row = CASE WHEN spent_rows.row < excluded.row THEN excluded.row ELSE spent_rows.row END";
 inline constexpr Text kInsertApiKey =
     "INSERT INTO api_keys (" LICTOR_API_KEY_COLUMNS ") VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?)";
 inline constexpr Text kUpdateApiKey =
@@ -185,8 +188,10 @@ inline constexpr Text kUpdateApiKey =
 inline constexpr Text kIdempotency =
     "SELECT request, status, data, message, etag, created_at FROM idempotency_keys WHERE caller = ? AND key = ?";
 inline constexpr Text kRemember =
-    "INSERT OR REPLACE INTO idempotency_keys (caller, key, request, status, data, message, etag, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO idempotency_keys (caller, key, request, status, data, message, etag, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (caller, key) DO UPDATE SET request = excluded.request, "
+    "status = excluded.status, data = excluded.data, message = excluded.message, etag = excluded.etag, "
+    "created_at = excluded.created_at";
 inline constexpr Text kOldIdempotency =
     "SELECT caller, key FROM idempotency_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
 inline constexpr Text kDeleteIdempotency = "DELETE FROM idempotency_keys WHERE caller = ?1 AND key = ?2";
@@ -213,6 +218,7 @@ inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 #undef LICTOR_ENDED
 #undef LICTOR_SCAN
 #undef LICTOR_DOWN
+#undef LICTOR_MOST
 #undef LICTOR_UP
 // clang-format on
 

@@ -76,13 +76,14 @@ class Connection {
 
   virtual std::unique_ptr<Prepared> prepare(std::string_view sql) = 0;
   virtual void execute(const char* sql) = 0;      // one or more statements without values; rows are thrown away
-  virtual std::int64_t last_row() = 0;            // the number that the last INSERT gave
   virtual std::int64_t changed_rows() const = 0;  // by the last statement
   virtual void begin() = 0;                       // a transaction that writes
   virtual void begin_reading() = 0;               // one whose reads are all of one moment
   virtual void commit() = 0;
   virtual void roll_back() noexcept = 0;  // nothing when there is no transaction
-  virtual std::string name() const = 0;   // for messages
+  virtual bool has_table(std::string_view name) = 0;
+  virtual UnixSeconds now() = 0;         // the database's clock; for people, nothing depends on it
+  virtual std::string name() const = 0;  // for messages
 
   std::int64_t number(std::string_view sql);  // the first column of the first row
   [[noreturn]] void fail_corrupt(std::string_view what) const;

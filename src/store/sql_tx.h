@@ -63,6 +63,7 @@ class SqlTx final : public Tx {
   UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
   void expect_one(std::string_view missing) const;
   void note_locked(const LicenseRow& license);
+  Row row_of(std::string_view query, const Id& id);
   Statement& update_statement(std::size_t indexed);
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);

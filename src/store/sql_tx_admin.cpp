@@ -15,7 +15,7 @@ constexpr UnixSeconds kIdempotencySeconds = 24 * 3600;
 
 Row SqlTx::insert_product(const Product& product) {
   Statement(connection_, sql::kInsertProduct).run(product.id, product.name, product.settings, product.created_at);
-  return connection_.last_row();
+  return row_of(sql::kProductRow, product.id);
 }
 
 void SqlTx::update_product_settings(Row product, std::string_view settings) {
@@ -26,7 +26,14 @@ void SqlTx::update_product_settings(Row product, std::string_view settings) {
 Row SqlTx::insert_policy(const Policy& policy) {
   Statement(connection_, sql::kInsertPolicy)
       .run(policy.id, policy.product, policy.name, policy.terms, policy.created_at);
-  return connection_.last_row();
+  return row_of(sql::kPolicyRow, policy.id);
+}
+
+Row SqlTx::row_of(std::string_view query, const Id& id) {
+  Statement statement(connection_, query);
+  auto rows = statement.rows(id);
+  if (!rows.next()) connection_.fail_corrupt("a record that was inserted is missing");
+  return rows.number(0);
 }
 
 void SqlTx::insert_licenses(std::span<const NewLicense> licenses) {
@@ -110,7 +117,8 @@ std::optional<ClientView> SqlTx::client(const Id& client) {
 
 std::vector<ClientView> SqlTx::held_clients(Row license) {
   // Leases that have ended were taken out before, so all that are held count.
-  auto rows = held_clients_->rows(license, std::numeric_limits<UnixSeconds>::min(), std::int64_t{-1});
+  auto rows =
+      held_clients_->rows(license, std::numeric_limits<UnixSeconds>::min(), std::numeric_limits<std::int64_t>::max());
   std::vector<ClientView> clients;
   while (rows.next()) clients.push_back(read_client(rows));
   return clients;

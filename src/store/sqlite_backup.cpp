@@ -110,8 +110,8 @@ Head read_head(SqliteConnection& connection, std::string_view query) {
 }
 
 std::int64_t require_known_version(SqliteConnection& connection, const std::string& path) {
-  if (connection.number(sql::kHasMigrations) == 0) connection.fail_corrupt("it has no schema");
-  const std::int64_t found = connection.number(sql::kSchemaVersion);
+  const std::int64_t found = schema_version(connection);
+  if (found == 0) connection.fail_corrupt("it has no schema");
   const std::int64_t newest = migrations().back().version;
   if (found <= newest) return found;
   throw StoreError(Kind::newer_schema, "database " + path + " has schema version " + std::to_string(found) +

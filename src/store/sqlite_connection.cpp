@@ -191,6 +191,11 @@ void SqliteConnection::roll_back() noexcept {
   if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
+bool SqliteConnection::has_table(std::string_view name) {
+  Statement statement(*this, "SELECT 1 FROM sqlite_schema WHERE name = ?");
+  return statement.rows(name).next();
+}
+
 std::unique_ptr<Prepared> SqliteConnection::prepare(std::string_view sql) {
   return std::make_unique<SqlitePrepared>(*this, sql);
 }

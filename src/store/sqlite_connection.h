@@ -21,12 +21,13 @@ class SqliteConnection final : public Connection {
 
   std::unique_ptr<Prepared> prepare(std::string_view sql) override;
   void execute(const char* sql) override;
-  std::int64_t last_row() override { return sqlite3_last_insert_rowid(handle_); }
   std::int64_t changed_rows() const override { return sqlite3_changes64(handle_); }
   void begin() override { execute("BEGIN IMMEDIATE"); }
   void begin_reading() override { execute("BEGIN"); }
   void commit() override { execute("COMMIT"); }
   void roll_back() noexcept override;
+  bool has_table(std::string_view name) override;
+  UnixSeconds now() override { return number("SELECT unixepoch()"); }
   std::string name() const override { return path_; }
 
   // For what has no wrapper: checkpoints and hooks.

@@ -9,6 +9,8 @@
 namespace lictor::store {
 
 inline constexpr const char* kSchema1 = R"sql(
+PRAGMA application_id = 1281975156;  -- kApplicationId
+
 CREATE TABLE schema_migrations (
   version INTEGER PRIMARY KEY,
   name TEXT NOT NULL,

@@ -1,4 +1,4 @@
-// The statements of store/statistics.h on SQLite; the schema is in sqlite_schema_statistics.h.
+// The statements of store/statistics.h, as in queries.h.
 #pragma once
 
 #include <string_view>
@@ -34,7 +34,8 @@ inline constexpr Text kDeleteRefusal = "DELETE FROM refusals WHERE row = ?1";
 #define LICTOR_ADD_TO_DAY(table)                                                                                    \
   "INSERT INTO " table " (day, product, license, name, amount) VALUES (?1, ?2, ?3, ?4, ?5) "                        \
   "ON CONFLICT (day, product, license, name) DO UPDATE SET amount = "                                               \
-  "CASE WHEN amount > 9223372036854775807 - excluded.amount THEN 9223372036854775807 ELSE amount + excluded.amount END"
+  "CASE WHEN " table ".amount > 9223372036854775807 - excluded.amount THEN 9223372036854775807 "                      \
+  "ELSE " table ".amount + excluded.amount END"
 // ?1 day, ?2 product, ?3 and ?4 bounds of the license, ?5 and ?6 license and name to go on behind, ?7 limit.
 #define LICTOR_DAY_COUNTS(table)                                                                                    \
   "SELECT t.license, t.name, t.amount, (SELECT id FROM licenses l WHERE l.row = t.license) FROM " table " t "       \
@@ -79,8 +80,9 @@ inline constexpr Text kSeriesOfLicenses =
     "SELECT s.product, s.license, " LICTOR_SERIES_COLUMNS ", l.id FROM seat_series s JOIN licenses l ON l.row = s.license "
     "WHERE s.product = ?1 AND s.license > ?2 ORDER BY s.license LIMIT ?3";
 inline constexpr Text kUpsertSeatDay =
-    "INSERT OR REPLACE INTO seat_days (product, license, day, start, peak, p95, seat_seconds) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    "INSERT INTO seat_days (product, license, day, start, peak, p95, seat_seconds) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (product, license, day) DO UPDATE SET start = excluded.start, "
+    "peak = excluded.peak, p95 = excluded.p95, seat_seconds = excluded.seat_seconds";
 inline constexpr Text kSeatDays =
     "SELECT day, start, peak, p95, seat_seconds FROM seat_days WHERE product = ?1 AND license = ?2 AND day >= ?3 "
     "ORDER BY day LIMIT ?4";

@@ -119,7 +119,7 @@ TEST_F(SqliteFile, a_migration_that_fails_leaves_nothing) {
   known.push_back({next, "adds a table", "CREATE TABLE extra (x INTEGER) STRICT", nullptr});
   known.push_back({next + 1, "fails", "CREATE TABLE half (x INTEGER) STRICT; CREATE TABLE extra (x INTEGER)", nullptr});
   SqliteConnection connection(path_, SqliteConnection::Mode::read_write);
-  EXPECT_THROW(store::migrate(connection, path_, known), StoreError);
+  EXPECT_THROW(store::migrate(connection, known), StoreError);
   EXPECT_EQ(number("SELECT max(version) FROM schema_migrations"), next);
   EXPECT_EQ(number("SELECT count(*) FROM sqlite_schema WHERE name IN ('extra', 'half')"), 1);
 }
