@@ -4,6 +4,7 @@
 #include <string>
 
 #include "crypto/crypto.h"
+#include "store/postgres_schema.h"
 #include "store/queries.h"
 #include "store/sqlite_schema.h"
 #include "store/sqlite_schema_statistics.h"
@@ -36,7 +37,12 @@ void apply(Connection& connection, const Migration& migration) {
 
 }  // namespace
 
+constexpr std::array kPostgresMigrations{
+    Migration{4, "everything", kPostgresSchema, make_digest_key},
+};
+
 std::span<const Migration> migrations() noexcept { return kMigrations; }
+std::span<const Migration> postgres_migrations() noexcept { return kPostgresMigrations; }
 
 bool check_application(SqliteConnection& connection, const std::string& path) {
   const std::int64_t application = connection.number("PRAGMA application_id");

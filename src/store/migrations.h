@@ -19,8 +19,9 @@ struct Migration {
   void (*fill)(Connection&);  // rows that SQL alone can't make; may be nullptr
 };
 
-// What this program knows. A released migration is never changed.
-std::span<const Migration> migrations() noexcept;
+// What this program knows. A released migration is never changed. The same number is the same schema on every engine.
+std::span<const Migration> migrations() noexcept;  // of SQLite
+std::span<const Migration> postgres_migrations() noexcept;
 
 std::int64_t schema_version(Connection& connection);  // 0: there is no schema yet
 
@@ -30,6 +31,6 @@ bool check_application(SqliteConnection& connection, const std::string& path);
 
 // Brings the database up to the last of `known`. Throws StoreError newer_schema, naming both versions, when it is
 // ahead.
-void migrate(Connection& connection, std::span<const Migration> known = migrations());
+void migrate(Connection& connection, std::span<const Migration> known);
 
 }  // namespace lictor::store

@@ -207,12 +207,8 @@ inline constexpr Text kAddTotals =
 inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
 #undef LICTOR_NEXT_ROW
-#undef LICTOR_LICENSE_COLUMNS
-#undef LICTOR_DETAILS_COLUMNS
 #undef LICTOR_UPDATE_LICENSE
-#undef LICTOR_ACTIVATION_COLUMNS
 #undef LICTOR_CLIENT_COLUMNS
-#undef LICTOR_EVENT_COLUMNS
 #undef LICTOR_API_KEY_COLUMNS
 #undef LICTOR_CLIENTS
 #undef LICTOR_ENDED

@@ -24,7 +24,7 @@ struct EndTime {
 
 // What a statement is given. Text and blobs are views.
 struct Value {
-  enum class Kind : std::uint8_t { null, number, text, blob };
+  enum class Kind : std::uint8_t { null, number, text, blob, array };
 
   Value(std::nullopt_t) noexcept {}  // NOLINT(google-explicit-constructor): values are written as they are
   template <std::integral Number>
@@ -41,6 +41,14 @@ struct Value {
         size(given.size()) {}
   Value(const base::Bytes16& bytes) noexcept  // NOLINT(google-explicit-constructor)
       : Value(std::span<const std::uint8_t>(bytes.bytes)) {}
+
+  // An engine's own: of that type, in that engine's form.
+  static Value array(std::uint32_t type, std::string_view bytes) noexcept {
+    Value value(bytes);
+    value.kind = Kind::array;
+    value.number = type;
+    return value;
+  }
 
   Kind kind = Kind::null;
   std::int64_t number = 0;

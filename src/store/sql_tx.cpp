@@ -154,12 +154,24 @@ void SqlTx::update_license(const LicenseUpdate& update) {
            state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers, state.transfers_in_period,
            state.transfer_period_start);
   expect_one("a license");
+  note_changed(update);
+}
+
+void SqlTx::note_changed(const LicenseUpdate& update) {
+  const auto locked = locked_.find(update.row);
   if (locked == locked_.end()) throw std::logic_error("a license was changed that was not locked before");
   licensing::License& before = locked->second;
   constexpr auto kActive = licensing::LicenseStatus::active;
-  change_.active_licenses += static_cast<int>(state.status == kActive) - static_cast<int>(before.status == kActive);
-  change_.seats_held += std::int64_t{state.seats_held} - before.seats_held;
-  before = state;
+  change_.active_licenses +=
+      static_cast<int>(update.state.status == kActive) - static_cast<int>(before.status == kActive);
+  change_.seats_held += std::int64_t{update.state.seats_held} - before.seats_held;
+  before = update.state;
+}
+
+void SqlTx::note_inserted(const licensing::License& state) {
+  ++change_.licenses;
+  change_.active_licenses += state.status == licensing::LicenseStatus::active ? 1 : 0;
+  change_.seats_held += state.seats_held;
 }
 
 Statement& SqlTx::update_statement(std::size_t indexed) {

@@ -1,4 +1,5 @@
-// A transaction's reads and writes on SQLite. BEGIN IMMEDIATE has locked everything before the first of them.
+// A transaction's reads and writes, statement by statement. On SQLite, BEGIN IMMEDIATE has locked everything before the
+// first of them; engines that lock rows override lock() and lock_details(), and what they do better with sets of rows.
 #pragma once
 
 #include <array>
@@ -14,7 +15,7 @@
 namespace lictor::store {
 
 // Made once with the writer's connection and used for one transaction after the other; its statements are kept.
-class SqlTx final : public Tx {
+class SqlTx : public Tx {
  public:
   explicit SqlTx(Connection& connection);
 
@@ -46,7 +47,19 @@ class SqlTx final : public Tx {
   StatisticsTx& statistics() override { return statistics_; }
 
   void begin() noexcept;  // forgets what an earlier transaction left
-  void finish();          // before COMMIT: adds what this transaction changed to the totals
+  virtual void finish();  // before COMMIT: adds what this transaction changed to the totals
+
+ protected:
+  void note_locked(const LicenseRow& license);
+  // Adds what the change of a locked license makes of the totals. Before it is written, or after.
+  void note_changed(const LicenseUpdate& update);
+  void note_inserted(const licensing::License& state);
+  const Totals& change() const noexcept { return change_; }
+  Connection& connection() noexcept { return connection_; }
+  void expect_one(std::string_view missing) const;
+  void store_usage(std::span<const UsageUpdate> updates);
+  ChainLink read_head();
+  virtual void append_events(std::span<const Event> events);
 
  private:
   // What the hot path of a transaction runs; administration prepares its statements when it needs them.
@@ -61,16 +74,11 @@ class SqlTx final : public Tx {
 
   void collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended);
   UnixSeconds next_lease_end_after(Row license, UnixSeconds time);
-  void expect_one(std::string_view missing) const;
-  void note_locked(const LicenseRow& license);
   Row row_of(std::string_view query, const Id& id);
   Statement& update_statement(std::size_t indexed);
   void update_license(const LicenseUpdate& update);
   void store_activation(const ActivationUpdate& update);
-  void store_usage(std::span<const UsageUpdate> updates);
   void forget_usage_keys(UnixSeconds before, std::size_t most);
-  ChainLink read_head();
-  void append_events(std::span<const Event> events);
 
   Connection& connection_;
   Statements statements_;

@@ -44,9 +44,7 @@ void SqlTx::insert_licenses(std::span<const NewLicense> licenses) {
                state.starts_at, EndTime{state.expires_at}, state.first_activated_at, state.last_check_in_at,
                state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats, state.transfers,
                state.transfers_in_period, state.transfer_period_start, license.overrides, license.key, license.holder);
-    ++change_.licenses;
-    change_.active_licenses += state.status == licensing::LicenseStatus::active ? 1 : 0;
-    change_.seats_held += state.seats_held;
+    note_inserted(state);
   }
 }
 

@@ -143,6 +143,7 @@ class SqlitePrepared final : public Prepared {
       case Value::Kind::blob:
         return sqlite3_bind_blob(handle_, index, value.data, size, SQLITE_STATIC);
       case Value::Kind::null:
+      case Value::Kind::array:
         break;
     }
     return sqlite3_bind_null(handle_, index);

@@ -34,7 +34,7 @@ SqliteConnection& prepare(SqliteConnection& connection, const SqliteOptions& opt
   }
   use_write_ahead_log(connection, options.path, options.checkpoint_pages);
   connection.execute(kWriterSettings);
-  migrate(connection);
+  migrate(connection, migrations());
   return connection;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -367,6 +368,15 @@ struct SqliteOptions {
   int checkpoint_pages = 10'000;                  // pages in the write-ahead log after which it is copied back
   std::function<void(double seconds)> on_commit;  // duration of each COMMIT, which holds the fsync; may be empty
 };
+struct PostgresOptions {
+  std::string url;                                // a connection URI of libpq
+  std::chrono::milliseconds timeout{10'000};      // of connecting and of each answer
+  std::function<void(double seconds)> on_commit;  // as above
+};
+// Migrates an empty or older database. Any number of processes may have it open. Throws StoreError that names the
+// reason.
+std::unique_ptr<Store> open_postgres(const PostgresOptions& options);
+
 // Opens or creates, migrates, and locks the file against a second server. Throws StoreError that names the reason.
 std::unique_ptr<Store> open_sqlite(const SqliteOptions& options);
 

@@ -1,0 +1,412 @@
+#include "store/postgres_connection.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace lictor::store {
+namespace {
+
+using Kind = StoreError::Kind;
+
+constexpr Oid kInt8 = 20, kText = 25, kBytea = 17;  // pg_type.dat
+constexpr int kBinary = 1;
+
+// https://www.postgresql.org/docs/15/errcodes-appendix.html
+Kind kind_of_state(std::string_view state) {
+  const auto is_class = [state](std::string_view wanted) { return state.starts_with(wanted); };
+  if (state == "23505") return Kind::unique_violation;
+  if (state == "23503") return Kind::in_use;
+  if (state == "40001" || state == "40P01" || state == "55P03") return Kind::retry;
+  if (state == "53100") return Kind::disk_full;
+  if (state == "25006") return Kind::read_only;
+  if (is_class("08") || is_class("57P") || state == "53300" || state == "25P03") return Kind::connection_lost;
+  if (is_class("XX")) return Kind::corrupt;
+  return Kind::other;
+}
+
+std::int64_t big_endian(const char* data, int size) noexcept {
+  std::uint64_t value = 0;
+  for (int i = 0; i < size; ++i) value = (value << 8U) | static_cast<unsigned char>(data[i]);
+  if (size < 8 && size > 0 && (static_cast<unsigned char>(data[0]) & 0x80U) != 0) value |= ~0ULL << (8 * size);
+  return static_cast<std::int64_t>(value);
+}
+
+std::string trimmed(const char* message) {
+  std::string text = message == nullptr ? "" : message;
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+PostgresConnection::Parameter parameter_of(const Value& value, std::array<char, 8>& bytes) {
+  switch (value.kind) {
+    case Value::Kind::number:
+      for (std::size_t i = 0; i < bytes.size(); ++i) {
+        bytes[i] = static_cast<char>(static_cast<std::uint64_t>(value.number) >> (8 * (bytes.size() - 1 - i)));
+      }
+      return {kInt8, bytes.data(), static_cast<int>(bytes.size())};
+    case Value::Kind::text:
+      return {kText, value.data, static_cast<int>(value.size)};
+    case Value::Kind::blob:
+      return {kBytea, value.data, static_cast<int>(value.size)};
+    case Value::Kind::array:
+      return {static_cast<Oid>(value.number), value.data, static_cast<int>(value.size)};
+    case Value::Kind::null:
+      break;
+  }
+  return {kInt8, nullptr, 0};  // only times are NULL
+}
+
+class PostgresPrepared final : public Prepared {
+ public:
+  PostgresPrepared(PostgresConnection& connection, std::string_view sql)
+      : connection_(connection), known_(connection.known(sql)) {}
+
+  void run(std::span<const Value> values) override { execute(values), close(); }
+  void open(std::span<const Value> values) override { execute(values); }
+  bool next() override { return ++row_ < rows_; }
+  void close() noexcept override {
+    result_ = {};
+    row_ = -1;
+    rows_ = 0;
+  }
+  std::size_t parameters() const noexcept override { return known_.parameters; }
+
+  std::int64_t number(int column) const noexcept override {
+    return is_null(column) ? 0 : big_endian(PQgetvalue(result_.get(), row_, column), length(column));
+  }
+  bool is_null(int column) const noexcept override { return PQgetisnull(result_.get(), row_, column) != 0; }
+  std::string_view text(int column) const noexcept override {
+    return {PQgetvalue(result_.get(), row_, column), static_cast<std::size_t>(length(column))};
+  }
+  std::span<const std::uint8_t> blob(int column) const noexcept override {
+    return {reinterpret_cast<const std::uint8_t*>(PQgetvalue(result_.get(), row_, column)),
+            static_cast<std::size_t>(length(column))};
+  }
+
+ private:
+  int length(int column) const noexcept { return PQgetlength(result_.get(), row_, column); }
+  void execute(std::span<const Value> values) {
+    numbers_.resize(values.size());
+    parameters_.clear();
+    for (std::size_t i = 0; i < values.size(); ++i) parameters_.push_back(parameter_of(values[i], numbers_[i]));
+    result_ = connection_.run(known_, parameters_);
+    rows_ = PQntuples(result_.get());
+    row_ = -1;
+  }
+  PostgresConnection& connection_;
+  PostgresConnection::Known& known_;
+  PostgresResult result_;
+  int row_ = -1, rows_ = 0;
+  std::vector<std::array<char, 8>> numbers_;
+  std::vector<PostgresConnection::Parameter> parameters_;
+};
+
+}  // namespace
+
+std::string with_dollar_parameters(std::string_view sql, std::size_t& highest) {
+  std::string text;
+  text.reserve(sql.size() + 16);
+  highest = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    if (sql[i] == '\'') quoted = !quoted;
+    if (sql[i] != '?' || quoted) {
+      text += sql[i];
+      continue;
+    }
+    std::size_t number = 0;
+    while (i + 1 < sql.size() && sql[i + 1] >= '0' && sql[i + 1] <= '9') {
+      number = number * 10 + static_cast<std::size_t>(sql[++i] - '0');
+    }
+    if (number == 0) number = highest + 1;
+    highest = std::max(highest, number);
+    text.append("$").append(std::to_string(number));
+  }
+  return text;
+}
+
+std::string without_password(const std::string& url) {
+  char* error = nullptr;
+  PQconninfoOption* const parsed = PQconninfoParse(url.c_str(), &error);
+  PQfreemem(error);
+  if (parsed == nullptr) return "postgresql:";
+  std::string user, hosts, port, database;
+  for (const PQconninfoOption* option = parsed; option->keyword != nullptr; ++option) {
+    const std::string_view keyword = option->keyword;
+    const char* const value = option->val == nullptr ? "" : option->val;
+    if (keyword == "user") user = value;
+    if (keyword == "host") hosts = value;
+    if (keyword == "port") port = value;
+    if (keyword == "dbname") database = value;
+  }
+  PQconninfoFree(parsed);
+  return "postgresql://" + (user.empty() ? "" : user + "@") + hosts + (port.empty() ? "" : ":" + port) + "/" + database;
+}
+
+PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) { open(); }
+
+PostgresConnection::~PostgresConnection() { PQfinish(connection_); }
+
+// The host may have several addresses, and the URI several hosts: libpq tries them in turn, each for the timeout.
+void PostgresConnection::open() {
+  PQfinish(std::exchange(connection_, nullptr));
+  queued_.clear();
+  in_transaction_ = false;
+  ++generation_;
+  const auto seconds = std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(options_.timeout).count());
+  const std::string timeout = std::to_string(options_.timeout.count() == 0 ? 0 : seconds);
+  const std::string user_timeout = std::to_string(options_.timeout.count());
+  const std::array keys{"dbname",
+                        "client_encoding",
+                        "fallback_application_name",
+                        "connect_timeout",
+                        "tcp_user_timeout",
+                        "keepalives_idle",
+                        "keepalives_interval",
+                        "keepalives_count",
+                        static_cast<const char*>(nullptr)};
+  const std::array values{options_.url.c_str(),
+                          "UTF8",
+                          options_.application.c_str(),
+                          timeout.c_str(),
+                          user_timeout.c_str(),
+                          "5",
+                          "2",
+                          "3",
+                          static_cast<const char*>(nullptr)};
+  connection_ = PQconnectdbParams(keys.data(), values.data(), 1);
+  if (connection_ == nullptr) throw std::bad_alloc();
+  if (PQstatus(connection_) != CONNECTION_OK) {
+    const std::string reason = trimmed(PQerrorMessage(connection_));
+    throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason);
+  }
+  set_up();
+}
+
+void PostgresConnection::set_up() {
+  PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
+  // What is acknowledged is on the disk; the server's default may have been weakened.
+  execute(options_.read_only ? "SET default_transaction_read_only = on; SET jit = off"
+                             : "SET synchronous_commit = on; SET jit = off; SET lock_timeout = '20s'; "
+                               "SET idle_in_transaction_session_timeout = '60s'");
+  if (!options_.settings.empty()) execute(options_.settings.c_str());
+  if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1) fail_lost("pipeline mode");
+}
+
+void PostgresConnection::ensure_open() {
+  if (connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK) return;
+  if (in_transaction_) throw StoreError(Kind::connection_lost, "database " + name() + ": the connection was lost");
+  open();
+}
+
+// The statement's own errors leave the connection as it is.
+void PostgresConnection::note_lost(StoreError::Kind kind) noexcept {
+  if (kind != Kind::connection_lost) return;
+  PQfinish(std::exchange(connection_, nullptr));
+  queued_.clear();
+}
+
+void PostgresConnection::fail_lost(const std::string& what) {
+  const std::string reason = connection_ == nullptr ? "" : trimmed(PQerrorMessage(connection_));
+  note_lost(Kind::connection_lost);
+  throw StoreError(Kind::connection_lost,
+                   "database " + name() + ": " + what + (reason.empty() ? "" : " (" + reason + ")"));
+}
+
+StoreError PostgresConnection::error_of(const PGresult* result) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const bool lost = connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK;
+  const Kind kind = lost || state == nullptr ? Kind::connection_lost : kind_of_state(state);
+  return {kind, "database " + name() + ": " + trimmed(PQresultErrorMessage(result))};
+}
+
+void PostgresConnection::wait(bool for_writing) {
+  pollfd socket{PQsocket(connection_), static_cast<short>(POLLIN | (for_writing ? POLLOUT : 0)), 0};
+  const int timeout = options_.timeout.count() == 0 ? -1 : static_cast<int>(options_.timeout.count());
+  int ready = 0;
+  do {
+    ready = ::poll(&socket, 1, timeout);
+  } while (ready < 0 && errno == EINTR);
+  if (ready == 0) fail_lost("no answer within " + std::to_string(timeout) + " ms");
+  if (ready < 0) fail_lost("waiting for the answer failed");
+}
+
+void PostgresConnection::send_all() {
+  while (true) {
+    const int left = PQflush(connection_);
+    if (left == 0) return;
+    if (left < 0) fail_lost("the connection was lost");
+    wait(true);
+    if (PQconsumeInput(connection_) == 0) fail_lost("the connection was lost");
+  }
+}
+
+PGresult* PostgresConnection::next_result() {
+  while (PQisBusy(connection_) != 0) {
+    wait(false);
+    if (PQconsumeInput(connection_) == 0) fail_lost("the connection was lost");
+  }
+  return PQgetResult(connection_);
+}
+
+void PostgresConnection::check_sent(int sent) {
+  if (sent == 0) fail_lost("a statement can't be sent");
+}
+
+PostgresConnection::Known& PostgresConnection::known(std::string_view sql) {
+  const auto found = known_.find(sql);
+  if (found != known_.end()) return *found->second;
+  auto statement = std::make_unique<Known>();
+  statement->sql = with_dollar_parameters(sql, statement->parameters);
+  statement->name = "s" + std::to_string(known_.size());
+  return *known_.emplace(std::string(sql), std::move(statement)).first->second;
+}
+
+void PostgresConnection::prepare_for(Known& statement, std::span<const Parameter> parameters) {
+  if (statement.prepared_in == generation_) return;
+  std::vector<Oid> types;
+  for (const Parameter& parameter : parameters) types.push_back(parameter.type);
+  check_sent(PQsendPrepare(connection_, statement.name.c_str(), statement.sql.c_str(), static_cast<int>(types.size()),
+                           types.data()));
+  queued_.push_back({&statement});
+  statement.prepared_in = generation_;
+}
+
+void PostgresConnection::queue(Known& statement, std::span<const Parameter> parameters) {
+  ensure_open();
+  prepare_for(statement, parameters);
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  const std::vector<int> formats(parameters.size(), kBinary);
+  for (const Parameter& parameter : parameters) {
+    values.push_back(parameter.data);
+    lengths.push_back(parameter.size);
+  }
+  check_sent(PQsendQueryPrepared(connection_, statement.name.c_str(), static_cast<int>(values.size()), values.data(),
+                                 lengths.data(), formats.data(), kBinary));
+  queued_.push_back({});
+}
+
+void PostgresConnection::queue(std::string_view sql, std::span<const Value> values) {
+  std::vector<std::array<char, 8>> numbers(values.size());
+  std::vector<Parameter> parameters;
+  for (std::size_t i = 0; i < values.size(); ++i) parameters.push_back(parameter_of(values[i], numbers[i]));
+  queue(known(sql), parameters);
+}
+
+void PostgresConnection::queue_text(const char* sql) {
+  ensure_open();
+  check_sent(PQsendQueryParams(connection_, sql, 0, nullptr, nullptr, nullptr, nullptr, kBinary));
+  queued_.push_back({});
+}
+
+std::vector<PostgresResult> PostgresConnection::flush() {
+  std::vector<PostgresResult> results;
+  if (queued_.empty()) return results;
+  check_sent(PQpipelineSync(connection_));
+  send_all();
+  std::optional<StoreError> error;
+  for (; !queued_.empty(); queued_.pop_front()) {
+    PostgresResult result(next_result());
+    if (result.get() == nullptr) fail_lost("an answer is missing");
+    const ExecStatusType status = PQresultStatus(result.get());
+    const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    // What comes behind an error is not tried (PGRES_PIPELINE_ABORTED).
+    if (!good && !error) error = error_of(result.get());
+    if (!good && connection_ != nullptr && PQstatus(connection_) != CONNECTION_OK) fail_lost("the connection was lost");
+    Known* const prepares = queued_.front().prepares;
+    if (prepares == nullptr) results.push_back(std::move(result));
+    if (prepares != nullptr && !good) prepares->prepared_in = 0;
+    PostgresResult end(next_result());  // nullptr: the end of this statement's results
+  }
+  PostgresResult sync(next_result());
+  if (error) {
+    note_lost(error->kind());
+    throw StoreError(*error);
+  }
+  return results;
+}
+
+PostgresResult PostgresConnection::run(Known& statement, std::span<const Parameter> parameters) {
+  queue(statement, parameters);
+  auto results = flush();
+  PostgresResult result = std::move(results.back());
+  const char* const changed = PQcmdTuples(result.get());
+  changed_rows_ = *changed == '\0' ? 0 : std::strtoll(changed, nullptr, 10);
+  return result;
+}
+
+std::unique_ptr<Prepared> PostgresConnection::prepare(std::string_view sql) {
+  return std::make_unique<PostgresPrepared>(*this, sql);
+}
+
+// By the simple protocol, which takes several statements.
+void PostgresConnection::execute(const char* sql) {
+  if (connection_ == nullptr) ensure_open();
+  const bool pipelined = PQpipelineStatus(connection_) == PQ_PIPELINE_ON;
+  if (pipelined) flush();
+  if (pipelined && PQexitPipelineMode(connection_) == 0) fail_lost("pipeline mode");
+  const PostgresResult result(PQexec(connection_, sql));
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+    const StoreError error = error_of(result.get());
+    note_lost(error.kind());
+    if (connection_ != nullptr && pipelined) PQenterPipelineMode(connection_);
+    throw StoreError(error);
+  }
+  if (pipelined && PQenterPipelineMode(connection_) == 0) fail_lost("pipeline mode");
+}
+
+// Sent with the first statement of the transaction.
+void PostgresConnection::begin() {
+  commit_is_unknown_ = false;
+  queue_text("BEGIN ISOLATION LEVEL READ COMMITTED");
+  in_transaction_ = true;
+}
+
+void PostgresConnection::begin_reading() {
+  queue_text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  in_transaction_ = true;
+}
+
+void PostgresConnection::commit() {
+  queue_text("COMMIT");
+  commit_is_unknown_ = true;
+  std::vector<PostgresResult> results;
+  try {
+    results = flush();
+  } catch (const StoreError&) {
+    commit_is_unknown_ = connection_ == nullptr;
+    throw;
+  }
+  commit_is_unknown_ = false;
+  in_transaction_ = false;
+  // A transaction that failed before is rolled back by COMMIT, which says so.
+  if (std::string_view(PQcmdStatus(results.back().get())) != "COMMIT")
+    throw StoreError(Kind::other, "database " + name() + ": the transaction was rolled back");
+}
+
+void PostgresConnection::roll_back() noexcept {
+  if (!std::exchange(in_transaction_, false) || connection_ == nullptr) return;
+  try {
+    queue_text("ROLLBACK");
+    flush();
+  } catch (const std::exception&) {
+    note_lost(Kind::connection_lost);
+  }
+}
+
+bool PostgresConnection::has_table(std::string_view name) {
+  Statement statement(*this, "SELECT to_regclass(?1) IS NOT NULL");
+  auto rows = statement.rows(name);
+  return rows.next() && rows.flag(0);
+}
+
+}  // namespace lictor::store

@@ -1,0 +1,125 @@
+// libpq (https://www.postgresql.org/docs/15/libpq.html) as a Connection, in pipeline mode: statements may be queued and
+// are then sent together, so that several of them cost one round trip.
+//
+// A connection that is lost is opened anew by the next statement outside a transaction; prepared statements are
+// prepared again when they are next used. Statements that were under way fail with StoreError connection_lost.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "store/sql_connection.h"
+
+namespace lictor::store {
+
+class PostgresResult {  // owns a PGresult
+ public:
+  PostgresResult() = default;
+  explicit PostgresResult(PGresult* result) noexcept : result_(result) {}
+  PGresult* get() const noexcept { return result_.get(); }
+
+ private:
+  struct Clear {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+  };
+  std::unique_ptr<PGresult, Clear> result_;
+};
+
+class PostgresConnection final : public Connection {
+ public:
+  struct Options {
+    std::string url;                      // a connection URI or keywords of libpq
+    std::string shown;                    // of it what messages may show: no password
+    std::chrono::milliseconds timeout{};  // of connecting, and of each wait for an answer; 0: none
+    std::string application;              // application_name
+    bool read_only = false;               // for readers: a mistake in a statement can't change anything
+    std::string settings;                 // statements that run when it was opened
+  };
+
+  explicit PostgresConnection(Options options);
+  ~PostgresConnection() override;
+
+  std::unique_ptr<Prepared> prepare(std::string_view sql) override;
+  void execute(const char* sql) override;
+  std::int64_t changed_rows() const override { return changed_rows_; }
+  void begin() override;
+  void begin_reading() override;
+  void commit() override;
+  void roll_back() noexcept override;
+  bool has_table(std::string_view name) override;
+  UnixSeconds now() override { return number("SELECT extract(epoch FROM now())::bigint"); }
+  std::string name() const override { return options_.shown; }
+
+  struct Parameter {
+    Oid type = 0;
+    const char* data = nullptr;  // nullptr: NULL
+    int size = 0;
+  };
+  // What `sql` is known by on the server: prepared before when it was used before with values of these types.
+  struct Known;
+  Known& known(std::string_view sql);
+  // Sends it with what was queued before, or with what is sent next. Values are copied.
+  void queue(Known& statement, std::span<const Parameter> parameters);
+  void queue(std::string_view sql, std::span<const Value> values);
+  // Sends what is queued and gives the results in order. Throws the first error, after all were read.
+  std::vector<PostgresResult> flush();
+  // The result of one statement; nothing else is queued.
+  PostgresResult run(Known& statement, std::span<const Parameter> parameters);
+
+  int server_version() const noexcept { return PQserverVersion(connection_); }  // 150018: 15.18
+  // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
+  bool commit_is_unknown() const noexcept { return commit_is_unknown_; }
+
+ private:
+  struct Sent {
+    Known* prepares = nullptr;  // nullptr: a statement, whose result somebody waits for
+  };
+
+  void open();
+  void ensure_open();
+  void set_up();
+  void prepare_for(Known& statement, std::span<const Parameter> parameters);
+  void queue_text(const char* sql);
+  void wait(bool for_writing);
+  void send_all();
+  PGresult* next_result();
+  void check_sent(int sent);
+  [[noreturn]] void fail_lost(const std::string& what);
+  StoreError error_of(const PGresult* result);
+  void note_lost(StoreError::Kind kind) noexcept;
+
+  const Options options_;
+  PGconn* connection_ = nullptr;
+  std::uint64_t generation_ = 0;
+  bool in_transaction_ = false;
+  bool commit_is_unknown_ = false;
+  std::int64_t changed_rows_ = 0;
+  std::deque<Sent> queued_;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  std::unordered_map<std::string, std::unique_ptr<Known>, TextHash, std::equal_to<>> known_;  // by the text as given
+};
+
+struct PostgresConnection::Known {
+  std::string sql;   // with $1, $2 …
+  std::string name;  // on the server
+  std::size_t parameters = 0;
+  std::uint64_t prepared_in = 0;  // generation; 0: never
+};
+
+// A URL as messages may show it: without password, and without what options may hold.
+std::string without_password(const std::string& url);
+
+// ?1 and ? as PostgreSQL writes them: $1. `highest` becomes the number of values.
+std::string with_dollar_parameters(std::string_view sql, std::size_t& highest);
+
+}  // namespace lictor::store

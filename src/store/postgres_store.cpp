@@ -1,0 +1,122 @@
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "crypto/crypto.h"
+#include "store/migrations.h"
+#include "store/postgres_connection.h"
+#include "store/postgres_queries.h"
+#include "store/postgres_schema.h"
+#include "store/postgres_tx.h"
+#include "store/sql_reader.h"
+#include "store/store.h"
+
+namespace lictor::store {
+namespace {
+
+using Kind = StoreError::Kind;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr int kOldestServer = 140'000;  // 14.0, as PQserverVersion() counts
+// Replicas that start at the same time migrate one after the other. "lictor"
+constexpr const char* kLockMigrations = "SELECT pg_advisory_lock(118961237815666)";
+constexpr const char* kUnlockMigrations = "SELECT pg_advisory_unlock(118961237815666)";
+// What batches ask for is found by indexes, however many rows there are now or will be: a plan for a table that was
+// small when it was made would walk through all of it later.
+constexpr const char* kWriterSettings =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = "
+    "force_generic_plan";
+constexpr int kTries = 5;
+
+class PostgresStore final : public Store {
+ public:
+  explicit PostgresStore(const PostgresOptions& options)
+      : options_(options), shown_(without_password(options.url)), writer_(connection_options(false)), tx_(writer_) {
+    prepare();
+    Statement statement(writer_, sql::kMeta);
+    auto rows = statement.rows(sql::kDigestKeyName);
+    if (!rows.next() || rows.blob(0).size() != digest_key_.size()) writer_.fail_corrupt("the digest key is missing");
+    std::memcpy(digest_key_.data(), rows.blob(0).data(), digest_key_.size());
+  }
+
+  void write(const std::function<void(Tx&)>& work) override {
+    for (int tries = 1;; ++tries) {
+      try {
+        return write_once(work);
+      } catch (const StoreError& error) {
+        if (error.kind() == Kind::connection_lost && writer_.commit_is_unknown() && happened()) return;
+        const bool again = error.kind() == Kind::retry ||
+                           (error.kind() == Kind::connection_lost && !writer_.commit_is_unknown() && tries == 1);
+        if (!again || tries == kTries) throw;
+      }
+    }
+  }
+
+  std::unique_ptr<Reader> open_reader() override {
+    return std::make_unique<SqlReader>(std::make_unique<PostgresConnection>(connection_options(true)));
+  }
+  std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
+  std::string describe() const override { return shown_; }
+
+ private:
+  PostgresConnection::Options connection_options(bool read_only) const {
+    return {options_.url, shown_,    options_.timeout,
+            "lictord",    read_only, read_only ? std::string() : std::string(kWriterSettings)};
+  }
+
+  void prepare() {
+    const int version = writer_.server_version();
+    if (version < kOldestServer) {
+      throw StoreError(Kind::other, "database " + shown_ + ": PostgreSQL " + std::to_string(version / 10'000) +
+                                        " is too old, 14 or newer is needed");
+    }
+    if (writer_.number("SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END") != 0) {
+      throw StoreError(Kind::read_only,
+                       "database " + shown_ +
+                           ": this server is a standby that only reads; name the primary, or all hosts "
+                           "with target_session_attrs=read-write");
+    }
+    if (writer_.number("SELECT CASE WHEN getdatabaseencoding() = 'UTF8' THEN 1 ELSE 0 END") == 0) {
+      throw StoreError(Kind::other, "database " + shown_ +
+                                        ": its encoding must be UTF8 (CREATE DATABASE … ENCODING "
+                                        "'UTF8' TEMPLATE template0)");
+    }
+    writer_.execute(kLockMigrations);
+    migrate(writer_, postgres_migrations());
+    writer_.execute(kUnlockMigrations);
+  }
+
+  void write_once(const std::function<void(Tx&)>& work) {
+    Transaction transaction(writer_);
+    tx_.begin_on_server();
+    work(tx_);
+    tx_.finish();
+    const auto start = SteadyClock::now();
+    transaction.commit();
+    if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(SteadyClock::now() - start).count());
+  }
+
+  // Whether the transaction whose COMMIT was not answered is there: its last event is, or is not.
+  bool happened() {
+    const ChainLink last = tx_.last_event();
+    if (last.sequence == 0) return false;
+    Statement statement(writer_, sql::kEventHash);
+    auto rows = statement.rows(last.sequence);
+    return rows.next() && std::ranges::equal(rows.blob(0), last.hash);
+  }
+
+  const PostgresOptions options_;
+  const std::string shown_;
+  PostgresConnection writer_;
+  PostgresTx tx_;
+  std::array<std::uint8_t, 16> digest_key_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Store> open_postgres(const PostgresOptions& options) {
+  return std::make_unique<PostgresStore>(options);
+}
+
+}  // namespace lictor::store

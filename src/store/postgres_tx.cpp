@@ -1,0 +1,177 @@
+#include "store/postgres_tx.h"
+
+#include <cstring>
+#include <unordered_map>
+
+#include "store/fingerprint_codec.h"
+#include "store/postgres_queries.h"
+#include "store/records.h"
+
+namespace lictor::store {
+namespace {
+
+using Of = PostgresArray::Of;
+
+struct Bytes16Hash {
+  std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
+};
+
+std::vector<PostgresArray> columns(std::initializer_list<Of> types) {
+  std::vector<PostgresArray> arrays;
+  for (const Of type : types) arrays.emplace_back(type);
+  return arrays;
+}
+
+template <class... Values>
+void add_row(std::vector<PostgresArray>& arrays, const Values&... values) {
+  std::size_t column = 0;
+  (arrays[column++].add(values), ...);
+}
+
+std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
+  std::vector<Value> values;
+  for (PostgresArray& array : arrays) values.push_back(array.value());
+  return values;
+}
+
+}  // namespace
+
+template <class Record>
+std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query, std::span<const LicenseRef> refs,
+                                                         Record (*read)(const Statement::Rows&),
+                                                         const LicenseRow& (*license_of)(const Record&)) {
+  PostgresArray ids(Of::blobs), digests(Of::blobs);
+  for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
+  std::vector<Record> locked;
+  std::unordered_map<base::Bytes16, std::size_t, Bytes16Hash> by_id, by_key;
+  {
+    Statement statement(connection_, query);
+    auto rows = statement.rows(ids.value(), digests.value());
+    while (rows.next()) {
+      locked.push_back(read(rows));
+      const LicenseRow& license = license_of(locked.back());
+      by_id.emplace(license.id, locked.size() - 1);
+      by_key.emplace(license.key_digest, locked.size() - 1);
+      note_locked(license);
+    }
+  }
+  std::vector<std::optional<Record>> found;
+  found.reserve(refs.size());
+  for (const LicenseRef& ref : refs) {
+    const auto& index = ref.by == LicenseRef::By::id ? by_id : by_key;
+    const auto it = index.find(ref.value);
+    found.push_back(it == index.end() ? std::nullopt : std::optional(locked[it->second]));
+  }
+  return found;
+}
+
+std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
+  return lock_rows<LicenseRow>(sql::kLockLicenses, refs, read_license,
+                               [](const LicenseRow& license) -> const LicenseRow& { return license; });
+}
+
+std::vector<std::optional<LicenseDetails>> PostgresTx::lock_details(std::span<const LicenseRef> refs) {
+  return lock_rows<LicenseDetails>(sql::kLockDetails, refs, read_details,
+                                   [](const LicenseDetails& details) -> const LicenseRow& { return details.license; });
+}
+
+std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::span<const SeatQuery> queries) {
+  constexpr int kNumber = 11;  // behind the columns of an activation
+  PostgresArray licenses(Of::numbers), clients(Of::texts);
+  for (const SeatQuery& query : queries) {
+    licenses.add(query.license);
+    clients.add(query.client_id);
+  }
+  std::vector<std::optional<licensing::Activation>> found(queries.size());
+  Statement statement(connection_, sql::kActivationsOf);
+  auto rows = statement.rows(licenses.value(), clients.value());
+  while (rows.next()) found.at(static_cast<std::size_t>(rows.number(kNumber) - 1)) = read_activation(rows);
+  return found;
+}
+
+void PostgresTx::queue_licenses(std::span<const LicenseUpdate> updates) {
+  auto arrays = columns({Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
+                         Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers});
+  for (const auto& [row, state] : updates) {
+    add_row(arrays, row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
+            EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
+            state.last_check_in_at, std::int64_t{state.seats_held}, std::int64_t{state.vacant_seats},
+            std::int64_t{state.transfers}, std::int64_t{state.transfers_in_period}, state.transfer_period_start);
+  }
+  connection_.queue(sql::kUpdateLicenses, values_of(arrays));
+}
+
+void PostgresTx::queue_activations(std::span<const ActivationUpdate> updates) {
+  auto arrays = columns({Of::numbers, Of::texts, Of::blobs, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
+                         Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::blobs, Of::texts, Of::numbers});
+  for (const ActivationUpdate& update : updates) {
+    const licensing::Activation& state = update.state;
+    FingerprintBuffer buffer;
+    add_row(arrays, update.license, std::string_view(update.client_id), state.client, std::int64_t{state.held},
+            std::int64_t{state.blocked}, std::int64_t{state.over_limit}, state.activated_at,
+            EndTime{state.lease_expires_at}, state.released_at, std::int64_t{state.vacated},
+            std::int64_t{state.vacated_at_transfer}, encode_fingerprint(state.fingerprint, buffer),
+            std::string_view(state.version), update.last_seen_at);
+  }
+  connection_.queue(sql::kUpsertActivations, values_of(arrays));
+}
+
+void PostgresTx::apply(const Changes& changes) {
+  for (const LicenseUpdate& update : changes.licenses) note_changed(update);
+  if (!changes.licenses.empty()) queue_licenses(changes.licenses);
+  if (!changes.activations.empty()) queue_activations(changes.activations);
+  if (!changes.usage.empty()) store_usage(changes.usage);
+  if (!changes.events.empty()) append_events(changes.events);
+}
+
+// The head is read with what was queued before; the events go with what comes behind them, at last with the COMMIT.
+void PostgresTx::append_events(std::span<const Event> events) {
+  ChainLink head;
+  {
+    Statement statement(connection_, sql::kLockHead);
+    auto rows = statement.rows();
+    if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
+    head.sequence = rows.number(0);
+    std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  }
+  auto arrays = columns({Of::numbers, Of::numbers, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts,
+                         Of::texts, Of::blobs});
+  std::string buffer;
+  for (const Event& event : events) {
+    head.hash = next_hash(head.hash, ++head.sequence, event, buffer);
+    add_row(arrays, head.sequence, event.at, std::string_view(event.actor), std::string_view(event.action),
+            std::string_view(event.subject), std::string_view(event.client), std::string_view(event.code),
+            std::string_view(event.request_id), std::string_view(event.detail),
+            std::span<const std::uint8_t>(head.hash));
+  }
+  connection_.queue(sql::kInsertEvents, values_of(arrays));
+  const std::array<Value, 2> new_head{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
+  connection_.queue(sql::kUpdateAuditHead, new_head);
+  last_event_ = head;
+}
+
+void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {
+  if (licenses.empty()) return;
+  auto arrays = columns({Of::blobs, Of::blobs, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
+                         Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
+                         Of::numbers, Of::texts, Of::texts, Of::texts});
+  for (const NewLicense& license : licenses) {
+    const licensing::License& state = license.state;
+    add_row(arrays, license.id, license.key_digest, license.policy, static_cast<std::int64_t>(state.status),
+            state.issued_at, state.starts_at, EndTime{state.expires_at}, state.first_activated_at,
+            state.last_check_in_at, std::int64_t{state.seats_held}, EndTime{state.next_lease_end},
+            std::int64_t{state.vacant_seats}, std::int64_t{state.transfers}, std::int64_t{state.transfers_in_period},
+            state.transfer_period_start, std::string_view(license.overrides), std::string_view(license.key),
+            std::string_view(license.holder));
+    note_inserted(state);
+  }
+  connection_.queue(sql::kInsertLicenses, values_of(arrays));
+  connection_.flush();
+}
+
+void PostgresTx::begin_on_server() {
+  begin();
+  last_event_ = {};
+}
+
+}  // namespace lictor::store
