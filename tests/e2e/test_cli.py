@@ -106,6 +106,15 @@ def test_relative_times_count_from_now(cli):
     assert abs(one["expires_at"] - one["issued_at"] - 30 * 86400) <= 5
 
 
+def test_filters_look_back(cli):
+    (one,) = cli.create()
+    for args in (["--issued-after", "-1h"], ["--issued-before=+1h"]):
+        assert one["license_id"] in cli.done("license", "list", "--limit", "1", *args)
+    assert cli.json("license", "list", "--issued-before", "-3650d") == []
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-1h")
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-2h", "--to", "-1h") == []
+
+
 def test_overrides(cli):
     (one,) = cli.create("--max-clients", "unlimited", "--set", "lease=120", "--set", 'features={"export":{"limit":3}}')
     assert one["max_clients"] is None
