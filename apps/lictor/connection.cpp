@@ -2,9 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "lictor/error.h"
 #include "lictor/profile.h"
 #include "lictor/text.h"
+#include "store/lock_file.h"
 
 namespace lictor::cli {
 namespace {
@@ -49,15 +48,6 @@ std::optional<std::string> read_small_file(const fs::path& path) {
   if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) && file.gcount() == 0) return std::nullopt;
   text.resize(static_cast<std::size_t>(file.gcount()));
   return trimmed(std::move(text));
-}
-
-// lictord holds this file locked as long as it lives: an address that a crash left behind must not get the key.
-bool is_locked(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return locked;
 }
 
 // Nobody else made it, or can put another thing in its place.
@@ -192,7 +182,8 @@ Place find_place(const std::string& data, const std::string& profile, bool other
 
 void set_url_of_place(Connection& connection, const Place& place) {
   const fs::path file = place.data / "lictord.url";
-  if (!place.data.empty() && is_locked(file)) {
+  // Held as long as lictord lives: an address that a crash left behind must not get the key.
+  if (!place.data.empty() && store::is_locked(file)) {
     const auto text = read_small_file(file);
     if (text && !text->empty()) return set_url(connection, *text, printable(file.string()));
   }
@@ -208,7 +199,7 @@ void set_url_of_place(Connection& connection, const Place& place) {
 }
 
 bool names_url(const Place& place) {
-  return !place.profile.url.empty() || (!place.data.empty() && is_locked(place.data / "lictord.url"));
+  return !place.profile.url.empty() || (!place.data.empty() && store::is_locked(place.data / "lictord.url"));
 }
 
 void set_key_of_place(Connection& connection, const Place& place) {

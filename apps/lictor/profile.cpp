@@ -16,7 +16,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "lictor/error.h"
 #include "lictor/text.h"
 
@@ -81,7 +81,7 @@ Profile read_profile(const fs::path& path) {
     const std::string_view name = key.str();
     if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
     refuse(path, fmt::format("{}: not a member of a profile{}; url, api_key, api_key_file and data are",
-                             printable(std::string(name)), config::suggestion(name, kMembers)));
+                             printable(std::string(name)), base::suggestion(name, kMembers)));
   }
   Profile profile{path, member(path, table, "url"), member(path, table, "api_key"), {}, {}};
   const fs::path directory = path.parent_path();

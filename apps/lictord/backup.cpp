@@ -75,6 +75,8 @@ void record_restore(const std::string& database, const store::CopyFacts& facts) 
 
 int run_backup(const config::CommandLine& line) {
   const std::string database = line.outcome.options->database.sqlite_path.string();
+  std::error_code error;
+  if (!fs::exists(database, error) && !error) throw NoDatabase(database);
   const auto begin = std::chrono::steady_clock::now();
   store::CopyFacts facts;
   {
@@ -137,10 +139,7 @@ int run_admin_key(const config::CommandLine& line) {
   const config::Options& options = *line.outcome.options;
   const std::string database = options.database.sqlite_path.string();
   std::error_code error;
-  if (!fs::exists(database, error)) {
-    throw std::runtime_error("there is no database at " + database +
-                             ": the first start of lictord makes one, and the key");
-  }
+  if (!fs::exists(database, error)) throw NoDatabase(database);
   const fs::path path = fs::absolute(options.server.data / kAdminKeyFile);
   const auto store = store::open_sqlite({.path = database, .on_commit = {}});
   const bool replaces = fs::exists(path, error);

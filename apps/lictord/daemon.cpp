@@ -29,7 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr const char* kUrlFile = "lictord.url";
 constexpr const char* kProfileFile = "profile.toml";
 
 crypto::Prf::Key random_key() {

@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "base/encoding.h"
+#include "store/lock_file.h"
 
 namespace lictor::daemon {
 namespace {
@@ -61,6 +63,13 @@ UrlFile::UrlFile(std::string path, std::string_view url) : path_(std::move(path)
 UrlFile::~UrlFile() {
   ::unlink(path_.c_str());
   ::close(descriptor_);
+}
+
+std::string running_url(const std::string& path) {
+  std::ifstream file(path);
+  std::string url;
+  std::getline(file, url);
+  return store::is_locked(path) ? url : std::string();
 }
 
 }  // namespace lictor::daemon

@@ -3,6 +3,7 @@
 
 #include "api/admin.h"
 #include "api/admin_change.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "base/encoding.h"
 
@@ -58,10 +59,8 @@ std::optional<RequestFault> read_key(const App& app, const Arguments& arguments,
   key.name = arguments.text_or("name");
   if (auto fault = read_scopes(arguments, key.scopes)) return fault;
   if (auto fault = read_addresses(arguments, key.addresses)) return fault;
-  if (const auto name = arguments.text("product")) {
-    const auto product = app.catalog.product(*name);
-    if (!product) return bad("product", "'" + *name + "' is not known");
-    key.product = product->stored.row;
+  if (arguments.text("product")) {
+    if (auto fault = read_product(app, arguments, key.product)) return fault;
     if (administers(key))
       return bad("product", "can't limit a key with an admin scope: administration is of the whole server");
   }

@@ -7,6 +7,7 @@
 #include "api/admin_fields.h"
 #include "api/admin_license.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/json_document.h"
 #include "api/routes.h"
@@ -69,13 +70,10 @@ std::string_view name_of_status(LicenseStatus status) {
 
 // ---- reading ----
 
-std::optional<RequestFault> read_names(const App& app, const Arguments& members, ImportRow& row) {
-  const std::string product_name = members.text_or("product");
-  const auto product = app.catalog.product(product_name);
-  if (!product) return bad("product", "'" + product_name + "' is not known");
-  const std::string policy_name = members.text_or("policy");
-  row.policy = app.catalog.policy(product->stored.row, policy_name);
-  if (!row.policy) return bad("policy", "'" + policy_name + "' is no policy of this product");
+std::optional<RequestFault> read_names(const Arguments& members, PolicyNames& names, ImportRow& row) {
+  std::optional<RequestFault> fault;
+  row.policy = names.find(members.text_or("product"), members.text_or("policy"), fault);
+  if (!row.policy) return fault;
   if (const auto key = members.text("license_key")) {
     const auto normal = licensing::normalize_license_key(*key);
     if (!normal) return bad("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
@@ -88,11 +86,19 @@ std::optional<RequestFault> read_names(const App& app, const Arguments& members,
   return std::nullopt;
 }
 
-std::optional<RequestFault> read_row(const App& app, const json::value& value, ImportRow& row) {
+// As check_members(), and where a member of the terms belongs.
+std::optional<RequestFault> check_row(const json::object& members) {
+  auto fault = check_members(fields::kImportRow, members);
+  if (fault && fault->code == Code::unknown_field && service::is_term(fault->field))
+    fault->message = fmt::format("is a member of the terms: give it in overrides, {{\"{}\":…}}", fault->field);
+  return fault;
+}
+
+std::optional<RequestFault> read_row(const App& app, const json::value& value, PolicyNames& names, ImportRow& row) {
   if (!value.is_object()) return bad("licenses", "must hold objects");
-  if (auto fault = check_members(fields::kImportRow, value.get_object())) return fault;
+  if (auto fault = check_row(value.get_object())) return fault;
   const Arguments members(value.get_object());
-  if (auto fault = read_names(app, members, row)) return fault;
+  if (auto fault = read_names(members, names, row)) return fault;
   row.holder = members.text("holder");
   if (members.is_null("holder")) row.holder = "";
   if (const auto status = members.text("status")) row.status = status_of(*status);
@@ -142,7 +148,8 @@ std::optional<RequestFault> read_import(const App& app, std::span<const Field> t
                                                  : OnConflict::fail;
   const json::array& rows = *arguments.array("licenses");
   import.rows.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) import.rows[i].fault = read_row(app, rows[i], import.rows[i]);
+  PolicyNames names(app);
+  for (std::size_t i = 0; i < rows.size(); ++i) import.rows[i].fault = read_row(app, rows[i], names, import.rows[i]);
   refuse_twins(import.rows);
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 
 #include "api/admin.h"
 #include "api/admin_license.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/signed_request.h"
 #include "base/encoding.h"
@@ -62,10 +63,10 @@ std::string object_text(const std::string& text) { return text.empty() ? "{}" : 
 
 std::optional<RequestFault> change_policy(Change& change, LicenseDetails& details, const std::string& name) {
   const auto terms = change.app.catalog.terms(details.license.policy, details.license.overrides);
-  const auto policy = change.app.catalog.policy(terms->product->stored.row, name);
-  if (!policy) return bad("policy", "'" + name + "' is no policy of the license's product");
-  details.license.policy = policy->stored.row;
-  return std::nullopt;
+  std::optional<RequestFault> fault;
+  const auto policy = named_policy(change.app, *terms->product, name, fault);
+  if (policy) details.license.policy = policy->stored.row;
+  return fault;
 }
 
 std::optional<RequestFault> change_members(Change& change, LicenseDetails& details, const Arguments& arguments) {

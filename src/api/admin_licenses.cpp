@@ -4,6 +4,7 @@
 #include "api/admin.h"
 #include "api/admin_license.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/signed_request.h"
 #include "base/encoding.h"
@@ -29,12 +30,11 @@ RequestFault bad(std::string_view field, std::string message) {
 }
 
 std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Order& order) {
-  const std::string product_name = arguments.text_or("product");
-  const std::string policy_name = arguments.text_or("policy");
-  const auto product = app.catalog.product(product_name);
-  if (!product) return bad("product", "'" + product_name + "' is not known");
-  const auto policy = app.catalog.policy(product->stored.row, policy_name);
-  if (!policy) return bad("policy", "'" + policy_name + "' is no policy of this product");
+  std::optional<RequestFault> fault;
+  const auto product = named_product(app, arguments.text_or("product"), fault);
+  if (!product) return fault;
+  const auto policy = named_policy(app, *product, arguments.text_or("policy"), fault);
+  if (!policy) return fault;
   order.policy = policy->stored.id;
   order.count = arguments.integer("count").value_or(1);
   if (const auto key = arguments.text("license_key")) {
@@ -48,7 +48,6 @@ std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Ord
   order.expires_at = arguments.integer("expires_at");
   if (order.expires_at && *order.expires_at <= order.starts_at.value_or(app.clock.now()))
     return bad("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
-  std::optional<RequestFault> fault;
   const auto overrides = change_terms({}, {arguments.object("overrides"), nullptr}, "overrides", fault);
   if (!overrides) return fault;
   order.overrides = *overrides;
@@ -139,20 +138,6 @@ store::LicenseOrder order_of(const Arguments& arguments) {
 }
 
 }  // namespace
-
-std::optional<RequestFault> read_owner(const App& app, const Arguments& arguments, store::LicenseFilter& filter) {
-  if (const auto name = arguments.text("product")) {
-    const auto product = app.catalog.product(*name);
-    if (!product) return bad("product", "'" + *name + "' is not known");
-    filter.product = product->stored.row;
-  }
-  if (const auto name = arguments.text("policy")) {
-    const auto policy = filter.product == 0 ? nullptr : app.catalog.policy(filter.product, *name);
-    if (!policy) return bad("policy", "must be a policy of the product that 'product' names");
-    filter.policy = policy->stored.row;
-  }
-  return std::nullopt;
-}
 
 void handle_create_licenses(Call& call) {
   const auto arguments = read_arguments(call);

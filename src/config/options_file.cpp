@@ -26,7 +26,7 @@
 #include <toml++/toml.h>
 #pragma pop_macro("NDEBUG")
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace lictor::config {
 namespace {
@@ -111,8 +111,8 @@ class FileReader {
   }
 
   void refuse_name(const std::string& name, const toml::node& node, const std::vector<std::string_view>& candidates) {
-    refuse(line_of(node),
-           fmt::format("unknown {} {}{}", node.is_table() ? "section" : "key", name, suggestion(name, candidates)));
+    refuse(line_of(node), fmt::format("unknown {} {}{}", node.is_table() ? "section" : "key", name,
+                                      base::suggestion(name, candidates)));
   }
 
   static std::string line_of(const toml::node& node) { return fmt::format(", line {}", node.source().begin.line); }

@@ -439,5 +439,5 @@ def test_a_lost_administrators_key_is_made_anew(stopped, tmp_path):
 
 def test_an_administrators_key_without_a_database(tmp_path):
     finished = lictord("admin-key", "--data", tmp_path / "nowhere")
-    assert finished.code == 1 and "the first start of lictord makes one" in finished.err, finished
+    assert finished.code == 1 and "the first start puts lictor.db and admin.key into it" in finished.err, finished
     assert not (tmp_path / "nowhere").exists()

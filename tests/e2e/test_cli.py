@@ -106,6 +106,15 @@ def test_relative_times_count_from_now(cli):
     assert abs(one["expires_at"] - one["issued_at"] - 30 * 86400) <= 5
 
 
+def test_filters_look_back(cli):
+    (one,) = cli.create()
+    for args in (["--issued-after", "-1h"], ["--issued-before=+1h"]):
+        assert one["license_id"] in cli.done("license", "list", "--limit", "1", *args)
+    assert cli.json("license", "list", "--issued-before", "-3650d") == []
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-1h")
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-2h", "--to", "-1h") == []
+
+
 def test_overrides(cli):
     (one,) = cli.create("--max-clients", "unlimited", "--set", "lease=120", "--set", 'features={"export":{"limit":3}}')
     assert one["max_clients"] is None
@@ -181,20 +190,9 @@ def test_suspend_resume_and_revoke_take_effect_at_once(cli):
 @pytest.mark.parametrize("answer, code", [("n", REFUSED), ("", REFUSED), ("y", DONE)])
 def test_revoke_asks_on_a_terminal(cli, answer, code):
     (one,) = cli.create()
-    controller, terminal = os.openpty()
-    process = subprocess.Popen(
-        [BIN_DIR / "lictor", "license", "revoke", one["license_id"], "--data", cli.server.data],
-        env={**os.environ, "LICTOR_URL": cli.server.url},
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    os.close(terminal)
-    os.write(controller, f"{answer}\n".encode())
-    _, err = process.communicate(timeout=60)
-    os.close(controller)
-    assert process.returncode == code, err
-    assert f"Revoke {one['license_id']}" in err.decode()
+    finished, _, err = cli.on_terminal(answer, "license", "revoke", one["license_id"])
+    assert finished == code, err
+    assert f"Revoke {one['license_id']}" in err
     assert cli.json("license", "show", one["license_id"])["status"] == ("revoked" if code == DONE else "active")
 
 
@@ -353,7 +351,7 @@ WRONG_USAGE = [  # arguments, what the line says
     (["licens"], "licens: unknown command; did you mean license?"),
     (["license", "craete"], "craete: unknown command; did you mean create?"),
     (["license"], "lictor license needs a command: create, list, show, find, change, renew, extend, suspend, "),
-    (["license", "create", "--product", "demo"], "lictor license create needs --policy (Name of the policy)"),
+    (["license", "create", "--product", "demo"], "lictor license create needs --policy (name of the policy)"),
     (["license", "create", "--product", "p", "--policy", "q", "--cuont", "3"], "--cuont: unknown option; did you mean --count?"),
     (["license", "create", "--product", "p", "--policy", "q", "--count", "0"], "--count 0: not allowed; give a whole number from 1 to 10000"),
     (["license", "create", "--product", "p", "--policy", "q", "--count", "10001"], "--count 10001: not allowed; give "),
@@ -363,7 +361,7 @@ WRONG_USAGE = [  # arguments, what the line says
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease"], "--set lease: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease={"], "--set lease={: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "a=1", "--set", "a=2"], "--set: a is given twice"),
-    (["license", "show"], "lictor license show needs license"),
+    (["license", "show"], "lictor license show needs LICENSE (its id (lic_…) or its key)"),
     (["license", "show", NO_LICENSE, "more"], "more: one argument too many"),
     (["license", "show", "lic_short"], "lic_short: not the id of a license"),
     (["license", "list", "--status", "gone"], "--status gone: not allowed; give active, grace, "),
@@ -377,9 +375,19 @@ WRONG_USAGE = [  # arguments, what the line says
     (["policy", "create", "--product", "p", "n", "--terms", "{"], "--terms: no JSON"),
     (["policy", "create", "--product", "p", "n", "--terms", "no-such-file"], "--terms no-such-file: there is no such file"),
     (["product", "create", "p", "--release", "1.0"], "--release 1.0: not allowed; give "),
-    (["key", "create", "n"], "lictor key create needs --scope (What it may do"),
+    (["key", "create", "n"], "lictor key create needs --scope (what it may do"),
     (["key", "revoke", "key_short"], "that is not the id of an API key"),
     (["audit", "list", "--after", "x"], ""),
+    (["audit", "list", "--subject", "nonsense"], "--subject nonsense: no id; give that of a license (lic_…), product (prd_…), "),
+    (["audit", "list", "--subject", "lic_short"], "--subject lic_short: no id; "),
+    (["audit", "list", "--from", "never"], "--from never: not allowed; give a date such as 2030-01-31 "),
+    (["audit", "list", "--from", "-1d", "--to", "-2d"], "--to -2d: must be later than --from -1d"),
+    (["license", "list", "--issued-after", "-7x"], "--issued-after -7x: not allowed; give a date such as 2030-01-31 "),
+    (["report", "usage", "--from", "yesterdy"], "--from yesterdy: not allowed; give a DAY such as 2026-11-01, or -7d"),
+    (["report", "seats", "--to", "never"], "--to never: not allowed; give a DAY such as 2026-11-01, or -7d"),
+    (["report", "seats", "--from", "-99999999d"], "--from -99999999d: not allowed; give a DAY "),
+    (["report", "refusals", "--from", "2026-11-02", "--to", "2026-11-01"], "--to 2026-11-01: must be later than --from 2026-11-02"),
+    (["why"], "lictor why needs WHAT (a request id, license id or key"),
     (["status", "--timeout", "0"], "--timeout 0: not allowed; give "),
     (["status", "--url", "ftp://127.0.0.1"], "--url: not the address of a server"),
     (["status", "--url", "http://user:secret@127.0.0.1"], "--url: not the address of a server"),
@@ -443,6 +451,35 @@ def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path):
             assert f"not as a lictord does (HTTP {status}, text/html)" in finished.err
         foreign.shutdown()
     assert [path for path, _ in Foreign.requests] == ["/api/v1/admin/status", "/redirect/api/v1/admin/status"]
+
+
+class Circle(BaseHTTPRequestHandler):
+    """Lists that turn in a circle: page a, page b, page a, …"""
+
+    def do_GET(self):
+        cursor = "b" if "cursor=a" in self.path else "a"
+        data = {"licenses": [], "rows": [{"day": "2026-11-01"}], "next_cursor": cursor}
+        body = json.dumps({"status": "success", "data": data, "message": "", "request_id": "req_1"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("args", ["license list --all", "license export", "report usage --csv", "report usage --all"])
+def test_a_list_without_an_end_is_given_up(tmp_path, args):
+    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    with HTTPServer(("127.0.0.1", 0), Circle) as circle:
+        threading.Thread(target=circle.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{circle.server_port}"
+        finished = lictor(*args.split(), "--data", tmp_path, env={"LICTOR_URL": url}, limit=20)
+        circle.shutdown()
+    assert finished.code == REFUSED, finished
+    assert finished.err.startswith("lictor: the server's list does not come to an end: next_cursor a is there again\nhint: ")
 
 
 def test_where_the_api_key_comes_from(shared_server, tmp_path):
