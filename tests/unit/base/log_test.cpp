@@ -238,9 +238,9 @@ TEST_F(LogFile, GoesOnInANewFileWhenTheOldOneWasMovedAway) {
     logger.reopen();
     logger.info("again", "m");
   }
-  // What was logged just before the file was there may still have waited.
+  // What was logged before may have waited until the file was there.
   const auto lines = lines_of(options().file);
-  ASSERT_THAT(lines, testing::SizeIs(testing::AllOf(testing::Ge(1), testing::Le(2))));
+  ASSERT_FALSE(lines.empty());
   EXPECT_THAT(lines.back(), HasSubstr("again"));
 }
 
