@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "licensing/seat_series.h"
 #include "lictor/csv.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
@@ -50,7 +51,6 @@ const Report kReports[] = {
      {{"day", "DAY"}, {"product", "PRODUCT"}, {"license_id", "LICENSE ID"}, {"code", "CODE"}, {"count", "COUNT"}}},
 };
 
-constexpr std::int64_t kDaySeconds = 86'400;
 constexpr std::size_t kPageSize = 10'000;  // the most that /reports gives at once
 
 struct ReportOptions {
@@ -67,7 +67,7 @@ std::optional<std::int64_t> day_start(const char* flag, const std::string& text,
   const bool counted = text.front() == '-' || text.front() == '+';
   const std::int64_t time =
       required_moment(flag, bare ? text + "T00:00Z" : text, now, "a DAY such as 2026-11-01, or -7d for seven days ago");
-  return counted ? time - time % kDaySeconds : time;
+  return counted ? licensing::start_of(licensing::day_of(time)) : time;
 }
 
 std::string cell_text(const json::object& row, const char* member) {

@@ -51,8 +51,7 @@ std::string advice_on_no_database() {
   const auto data = std::ranges::find(options, std::string_view("data"), &config::Option::name);
   return fmt::format(
       "Name the data directory of a server with --data (by default {}, from where lictord was started): the first "
-      "start "
-      "puts lictor.db and {} into it. --database-url names a database that is elsewhere.",
+      "start puts lictor.db and {} into it. --database-url names a database that is elsewhere.",
       data->default_text, kAdminKeyFile);
 }
 

@@ -55,10 +55,6 @@ struct RowResult {
   std::optional<RequestFault> fault;
 };
 
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
-
 LicenseStatus status_of(const std::string& name) {
   return name == "suspended" ? LicenseStatus::suspended
          : name == "revoked" ? LicenseStatus::revoked
@@ -76,12 +72,12 @@ std::optional<RequestFault> read_names(const Arguments& members, PolicyNames& na
   if (!row.policy) return fault;
   if (const auto key = members.text("license_key")) {
     const auto normal = licensing::normalize_license_key(*key);
-    if (!normal) return bad("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
+    if (!normal) return bad_request("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
     row.key = std::string(normal->view());
   }
   if (const auto id = members.text("license_id")) {
     row.id = base::parse_id(base::kLicensePrefix, *id);
-    if (!row.id) return bad("license_id", "must be lic_ and 26 characters");
+    if (!row.id) return bad_request("license_id", "must be lic_ and 26 characters");
   }
   return std::nullopt;
 }
@@ -95,7 +91,7 @@ std::optional<RequestFault> check_row(const json::object& members) {
 }
 
 std::optional<RequestFault> read_row(const App& app, const json::value& value, PolicyNames& names, ImportRow& row) {
-  if (!value.is_object()) return bad("licenses", "must hold objects");
+  if (!value.is_object()) return bad_request("licenses", "must hold objects");
   if (auto fault = check_row(value.get_object())) return fault;
   const Arguments members(value.get_object());
   if (auto fault = read_names(members, names, row)) return fault;
@@ -116,7 +112,7 @@ std::optional<RequestFault> read_row(const App& app, const json::value& value, P
   try {
     row.terms = app.catalog.terms(row.policy->stored.row, row.overrides.value_or(""));
   } catch (const std::runtime_error&) {
-    return bad("policy", "was deleted");
+    return bad_request("policy", "was deleted");
   }
   return std::nullopt;
 }
@@ -126,7 +122,8 @@ void refuse_twins(std::vector<ImportRow>& rows) {
   std::unordered_map<std::string, std::size_t> seen;
   const auto note = [&](std::size_t at, std::string name, std::string_view field) {
     const auto [it, is_new] = seen.try_emplace(std::move(name), at);
-    if (!is_new && !rows[at].fault) rows[at].fault = bad(field, fmt::format("is that of row {} too", it->second));
+    if (!is_new && !rows[at].fault)
+      rows[at].fault = bad_request(field, fmt::format("is that of row {} too", it->second));
   };
   for (std::size_t at = 0; at < rows.size(); ++at) {
     if (rows[at].key) note(at, "k" + *rows[at].key, "license_key");
@@ -219,7 +216,7 @@ class Importer {
     for (std::size_t i = 0; i < import_.rows.size(); ++i) {
       const auto& policy = import_.rows[i].policy;
       if (!policy || change_.app.catalog.policy(policy->stored.id)) continue;
-      fail(i, bad("policy", "'" + policy->stored.name + "' was deleted"));
+      fail(i, bad_request("policy", "'" + policy->stored.name + "' was deleted"));
     }
   }
 
@@ -230,19 +227,19 @@ class Importer {
       if (!existing_[i]) continue;
       const auto [it, is_new] = seen.try_emplace(existing_[i]->license.row, i);
       if (!is_new && !results_[i].fault)
-        fail(i, bad(import_.rows[i].key ? "license_key" : "license_id",
-                    fmt::format("is of the same license as row {}", it->second)));
+        fail(i, bad_request(import_.rows[i].key ? "license_key" : "license_id",
+                            fmt::format("is of the same license as row {}", it->second)));
     }
   }
 
   // What a row can't make of the license that is there.
   std::optional<RequestFault> refuse_existing(const ImportRow& row, const store::LicenseDetails& existing) const {
     if (row.id && *row.id != existing.license.id)
-      return bad("license_id", "is not that of the license with this license_key, " +
-                                   base::format_id(base::kLicensePrefix, existing.license.id));
+      return bad_request("license_id", "is not that of the license with this license_key, " +
+                                           base::format_id(base::kLicensePrefix, existing.license.id));
     const auto terms = change_.app.catalog.terms(existing.license.policy, existing.license.overrides);
     if (terms->product->stored.row != row.policy->product->stored.row)
-      return bad("product", "must be that of the license, '" + terms->product->stored.name + "'");
+      return bad_request("product", "must be that of the license, '" + terms->product->stored.name + "'");
     return std::nullopt;
   }
 
@@ -262,7 +259,7 @@ class Importer {
       if (!found[at]) continue;
       auto& existing = existing_[rows[at]];
       if (existing && existing->license.row != found[at]->license.row) {
-        fail(rows[at], bad("license_id", "belongs to another license than license_key"));
+        fail(rows[at], bad_request("license_id", "belongs to another license than license_key"));
         continue;
       }
       existing = std::move(found[at]);
@@ -282,7 +279,7 @@ class Importer {
     store::LicenseDetails license =
         exists ? wanted(change_.app, row, *existing_[at]) : fresh(change_.app, row, change_.now);
     if (license.license.state.expires_at <= license.license.state.starts_at)
-      return fail(at, bad("expires_at", "must be after starts_at"));
+      return fail(at, bad_request("expires_at", "must be after starts_at"));
     result.id = license.license.id;
     result.key = license.key;
     if (!exists) {

@@ -25,10 +25,6 @@ struct Order {  // licenses to be issued
   std::string overrides;
 };
 
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
-
 std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Order& order) {
   std::optional<RequestFault> fault;
   const auto product = named_product(app, arguments.text_or("product"), fault);
@@ -39,15 +35,15 @@ std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Ord
   order.count = arguments.integer("count").value_or(1);
   if (const auto key = arguments.text("license_key")) {
     const auto normal = licensing::normalize_license_key(*key);
-    if (!normal) return bad("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
-    if (order.count != 1) return bad("count", "must be 1 when license_key is given");
+    if (!normal) return bad_request("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
+    if (order.count != 1) return bad_request("count", "must be 1 when license_key is given");
     order.key = std::string(normal->view());
   }
   order.holder = arguments.text_or("holder");
   order.starts_at = arguments.integer("starts_at");
   order.expires_at = arguments.integer("expires_at");
   if (order.expires_at && *order.expires_at <= order.starts_at.value_or(app.clock.now()))
-    return bad("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
+    return bad_request("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
   const auto overrides = change_terms({}, {arguments.object("overrides"), nullptr}, "overrides", fault);
   if (!overrides) return fault;
   order.overrides = *overrides;
@@ -69,7 +65,7 @@ store::NewLicense make_license(const App& app, const Order& order, store::Row po
 
 Outcome issue(Change& change, const Order& order) {
   const auto policy = change.app.catalog.policy(order.policy);
-  if (!policy) return refused(bad("policy", "was deleted"));
+  if (!policy) return refused(bad_request("policy", "was deleted"));
   const auto terms = change.app.catalog.terms(policy->stored.row, order.overrides);
   const std::string detail =
       fmt::format(R"({{"product":{},"policy":{}}})", base::json_string(policy->product->stored.name),

@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t kMostListed = 5;
 constexpr std::size_t kMostFaultsSaid = 100;  // of one import with a suggestion
 
-RequestFault bad(std::string_view field, std::string message) {
-  return {licensing::Code::bad_request, std::string(field), std::move(message)};
-}
-
 // "a, b and 7 more"
 std::string listed(std::span<const std::string_view> names) {
   const std::size_t shown = names.size() == kMostListed + 1 ? names.size() : std::min(names.size(), kMostListed);
@@ -57,7 +53,7 @@ std::string near_policy(const App& app, const service::Product* product, std::st
 
 ProductPtr find_product(const App& app, std::string_view name, std::optional<RequestFault>& fault, WayOut way) {
   auto product = app.catalog.product(name);
-  if (!product) fault = bad("product", fmt::format("'{}' is not known{}", name, way(app, nullptr, name)));
+  if (!product) fault = bad_request("product", fmt::format("'{}' is not known{}", name, way(app, nullptr, name)));
   return product;
 }
 
@@ -65,8 +61,8 @@ PolicyPtr find_policy(const App& app, const service::Product& product, std::stri
                       std::optional<RequestFault>& fault, WayOut way) {
   auto policy = app.catalog.policy(product.stored.row, name);
   if (!policy) {
-    fault = bad("policy", fmt::format("'{}' is no policy of product '{}'{}", name, product.stored.name,
-                                      way(app, &product, name)));
+    fault = bad_request("policy", fmt::format("'{}' is no policy of product '{}'{}", name, product.stored.name,
+                                              way(app, &product, name)));
   }
   return policy;
 }
@@ -108,7 +104,8 @@ std::optional<RequestFault> read_owner(const App& app, const Arguments& argument
   const auto name = arguments.text("policy");
   if (!name) return std::nullopt;
   const auto product = filter.product == 0 ? nullptr : app.catalog.product(filter.product);
-  if (!product) return bad("policy", "needs 'product' beside it: policies of several products may have one name");
+  if (!product)
+    return bad_request("policy", "needs 'product' beside it: policies of several products may have one name");
   std::optional<RequestFault> fault;
   if (const auto policy = named_policy(app, *product, *name, fault)) filter.policy = policy->stored.row;
   return fault;
