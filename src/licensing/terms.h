@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,7 +71,7 @@ struct Terms {
   VersionRange versions;
   std::vector<Feature> features;  // sorted by name
   std::vector<Quota> quotas;      // sorted by metric
-  std::vector<Release> releases;  // of the product
+  std::shared_ptr<const std::vector<Release>> releases;  // of the product, which has them once; may be null
   bool offline = false;
 
   bool floating() const noexcept { return lease > 0; }
