@@ -43,6 +43,37 @@ def watch(cli, report):
     return report
 
 
+# ---- what an export goes to ----
+
+
+def test_an_export_took_the_place_of_a_device_or_a_pipe(cli, tmp_path):
+    cli.create()
+    whole = cli.done("license", "export")
+    os.mkfifo(tmp_path / "fifo")
+    with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE, text=True) as reader:
+        cli.done("license", "export", "-o", tmp_path / "fifo")
+        assert reader.communicate()[0] == whole
+    assert (tmp_path / "fifo").is_fifo()
+    if os.geteuid() == 0:
+        null = tmp_path / "null"
+        os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        cli.done("license", "export", "-o", null)
+        assert null.is_char_device()
+    assert cli.done("license", "export", "-o", "/proc/self/fd/1") == whole
+    assert cli.run("license", "export", "-o", tmp_path).code == REFUSED
+    assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == []
+
+
+def test_an_export_wrote_over_the_file_of_the_name_of_its_draft(cli, tmp_path):
+    (tmp_path / "n.csv.part").write_text("mine", encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "n.csv")
+    for name in ("n.csv", "link.csv"):
+        cli.done("license", "export", "-o", tmp_path / name)
+    assert (tmp_path / "n.csv.part").read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "link.csv").is_symlink() and stat.S_IMODE((tmp_path / "n.csv").stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "n.csv", "n.csv.part"]
+
+
 # ---- import ----
 
 
