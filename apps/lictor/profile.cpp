@@ -52,10 +52,12 @@ std::string environment(const char* name) {
 
 }  // namespace
 
+bool is_trusted_owner(uid_t owner) noexcept { return owner == ::geteuid() || owner == 0; }
+
 void require_private(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return;  // reading it says why
-  if (status.st_uid != ::geteuid() && status.st_uid != 0) {
+  if (!is_trusted_owner(status.st_uid)) {
     throw CommandError(ExitCode::unauthenticated,
                        fmt::format("{}: it belongs to another user", printable(path.string())),
                        "a file that says where your API key goes must be your own");

@@ -10,6 +10,8 @@
 // $XDG_CONFIG_HOME/lictor (https://specifications.freedesktop.org/basedir-spec/). Both are for their owner alone.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 
@@ -31,6 +33,8 @@ Profile read_profile(const std::filesystem::path& path);
 void write_profile(const Profile& profile, const std::filesystem::path& path);
 // Of the user who runs the command; empty when neither XDG_CONFIG_HOME nor HOME says where it would be.
 std::filesystem::path own_profile_path();
+// The user who runs the command, or root.
+bool is_trusted_owner(uid_t owner) noexcept;
 // Throws CommandError, with the chmod to run, when a file that holds a secret may be read by others.
 void require_private(const std::filesystem::path& path);
 
