@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from command_line import DONE, REFUSED, USAGE, Cli
-from support import BIN_DIR, eventually, lictor
+from support import BIN_DIR, eventually, lictor, seconds
 
 COLUMNS = "license_key license_id product policy holder status issued_at starts_at expires_at first_activated_at overrides"
 
@@ -51,8 +51,11 @@ def test_an_export_took_the_place_of_a_device_or_a_pipe(cli, tmp_path):
     whole = cli.done("license", "export")
     os.mkfifo(tmp_path / "fifo")
     with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE, text=True) as reader:
-        cli.done("license", "export", "-o", tmp_path / "fifo")
-        assert reader.communicate()[0] == whole
+        try:
+            cli.done("license", "export", "-o", tmp_path / "fifo")
+            assert reader.communicate(timeout=seconds(10))[0] == whole
+        finally:
+            reader.kill()
     assert (tmp_path / "fifo").is_fifo()
     if os.geteuid() == 0:
         null = tmp_path / "null"
