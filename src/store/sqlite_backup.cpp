@@ -102,7 +102,7 @@ void require_free_target(const std::string& database, const std::string& file, b
   if (is_there && S_ISLNK(status.st_mode)) {
     throw StoreError(Kind::other, file + " is a symbolic link: give the file itself");
   }
-  if (is_there && !S_ISREG(status.st_mode)) throw StoreError(Kind::other, file + " is there and is no regular file");
+  if (is_there && !S_ISREG(status.st_mode)) throw StoreError(Kind::other, file + " exists and is no regular file");
   if (is_there && !replace) throw StoreError(Kind::other, file + " exists: --force replaces it");
 }
 
