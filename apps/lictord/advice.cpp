@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "config/data_files.h"
 #include "http/listener.h"
 #include "lictord/admin_key.h"
 #include "lictord/commands.h"
@@ -38,7 +39,7 @@ std::string advice_on(const http::ListenError& error, const config::Options& opt
 }
 
 std::string advice_on_lock(const config::Options& options, bool serves) {
-  const std::string url = running_url((options.server.data / kUrlFile).string());
+  const std::string url = running_url((options.server.data / config::kUrlFile).string());
   const std::string where = url.empty() ? "" : fmt::format("A lictord serves it at {}. ", url);
   if (!serves) return where + "Stop the other process first, or name another directory with --data.";
   return where + fmt::format("Stop the other process first, or start this one beside it: --listen {} --data DIR",
@@ -52,7 +53,7 @@ std::string advice_on_no_database() {
   return fmt::format(
       "Name the data directory of a server with --data (by default {}, from where lictord was started): the first "
       "start puts lictor.db and {} into it. --database-url names a database that is elsewhere.",
-      data->default_text, kAdminKeyFile);
+      data->default_text, config::kAdminKeyFile);
 }
 
 std::string advice_on(const store::StoreError& error, const config::CommandLine& line) {

@@ -14,10 +14,8 @@ void write_key_file(const std::string& path, std::string_view secret);
 // not in it.
 void write_profile_file(const std::string& path, std::string_view url, std::string_view key_file);
 
-inline constexpr const char* kUrlFile = "lictord.url";
-
 // Where this server listens, for `lictor --data`: a file that is locked (flock) as long as the server lives, so that an
-// address a crash left behind is not believed. Removed at the end.
+// address a crash left behind is not believed. Mode 0600: whoever may open it could hold that lock. Removed at the end.
 class UrlFile {
  public:
   UrlFile(std::string path, std::string_view url);

@@ -24,6 +24,7 @@ constexpr std::array kMigrations{
     Migration{2, "search, idempotency keys, addresses of API keys", kSchema2, nullptr},
     Migration{3, "refusals, figures of days", kStatisticsSchema, nullptr},
     Migration{4, "rows of what was deleted are not used again", kSchema4, nullptr},
+    Migration{5, "refusals by their time", kSchema5, nullptr},
 };
 
 std::int64_t version_of(Connection& connection) {

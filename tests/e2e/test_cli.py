@@ -396,11 +396,19 @@ WRONG_USAGE = [  # arguments, what the line says
 WRONG_TIMES = "tomorrow 2030-13-01 2030-02-29 2030-1-1 2030-01-01T 2030-01-01T24:00 2030-01-01T00:00+99:00 -5 +5y 1e9"
 
 
+def key_file(directory):
+    file = directory / "admin.key"
+    file.write_text("lk_live_nobody\n", encoding="utf-8")
+    file.chmod(0o600)
+    return file
+
+
 @pytest.mark.parametrize("args, says", WRONG_USAGE, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_wrong_usage(args, says, tmp_path):
     """Found before anything is sent: there is no server."""
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
-    finished = lictor(*args, "--data", tmp_path, env={"LICTOR_URL": f"http://127.0.0.1:{free_port()}"})
+    key_file(tmp_path)
+    address = [] if "--url" in args else ["--url", f"http://127.0.0.1:{free_port()}"]
+    finished = lictor(*args, "--data", tmp_path, *address)
     assert finished.code == USAGE, finished
     assert finished.err.startswith(f"lictor: {says}"), finished
     assert finished.out == "" and "secret" not in finished.err
@@ -413,10 +421,10 @@ def test_a_wrong_time_is_refused(cli, text):
 
 
 def test_no_server(tmp_path):
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    key_file(tmp_path)
     url = f"http://127.0.0.1:{free_port()}"
-    for env in ({"LICTOR_URL": url}, {"LICTOR_URL": url, "http_proxy": "http://127.0.0.1:1", "no_proxy": ""}):
-        finished = lictor("status", "--data", tmp_path, env=env)
+    for env in ({}, {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}):
+        finished = lictor("status", "--data", tmp_path, "--url", url, env=env)
         assert finished.code == UNREACHABLE, finished
         assert finished.err.startswith(f"lictor: no answer from {url}: ")
         assert f"hint: start the server with: lictord --data {tmp_path}" in finished.err
@@ -441,7 +449,7 @@ class Foreign(BaseHTTPRequestHandler):
 
 
 def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path):
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    key_file(tmp_path)
     with HTTPServer(("127.0.0.1", 0), Foreign) as foreign:
         threading.Thread(target=foreign.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{foreign.server_port}"
@@ -451,6 +459,34 @@ def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path):
             assert f"not as a lictord does (HTTP {status}, text/html)" in finished.err
         foreign.shutdown()
     assert [path for path, _ in Foreign.requests] == ["/api/v1/admin/status", "/redirect/api/v1/admin/status"]
+    Foreign.requests.clear()
+
+
+def test_a_key_in_a_directory_went_wherever_the_environment_said(tmp_path):
+    Foreign.requests.clear()
+    key = key_file(tmp_path)
+    with HTTPServer(("127.0.0.1", 0), Foreign) as foreign:
+        threading.Thread(target=foreign.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{foreign.server_port}"
+        by_data = {"LICTOR_DATA": str(tmp_path)}
+        for args, env in (
+            (["--data", tmp_path], {"LICTOR_URL": url}),
+            ([], {**by_data, "LICTOR_URL": url}),
+            (["--url", url], by_data),
+        ):
+            finished = lictor("status", *args, env=env)
+            assert finished.code == UNAUTHENTICATED, finished
+            assert f"the API key of {tmp_path} does not go to {url}" in finished.err
+            assert f"hint: give both on the command line (--data {tmp_path} --url {url})" in finished.err
+        assert not Foreign.requests
+        assert lictor("status", "--data", tmp_path, "--url", url).code == UNREACHABLE
+        # One rule for every file with a key, with or without a profile beside it.
+        key.chmod(0o644)
+        finished = lictor("status", "--data", tmp_path, "--url", url)
+        assert finished.code == UNAUTHENTICATED and f"hint: chmod 600 {key}" in finished.err, finished
+        foreign.shutdown()
+    assert [sent for _, sent in Foreign.requests] == ["lk_live_nobody"]
+    Foreign.requests.clear()
 
 
 class Circle(BaseHTTPRequestHandler):
