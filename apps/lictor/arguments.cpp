@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 
+#include "base/choices.h"
 #include "lictor/text.h"
 
 namespace lictor::cli {
@@ -14,27 +14,15 @@ std::string refusal(const std::string& text, const std::string& allowed) {
   return fmt::format("{}: not allowed; give {}", printable(text), allowed);
 }
 
-// `a, b or c`
-std::string listed(const Choices& choices) {
-  std::string out;
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    const char* const separator = i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ";
-    out += separator + choices[i];
-  }
-  return out;
-}
-
 }  // namespace
 
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& target, const std::string& help,
                         const Choices& choices) {
-  const auto check = [choices](std::string& text) {
-    return std::find(choices.begin(), choices.end(), text) != choices.end() ? std::string()
-                                                                            : refusal(text, listed(choices));
+  const std::string joined = fmt::format("{}", fmt::join(choices, "|"));
+  const auto check = [joined](std::string& text) {
+    return base::is_choice(text, joined) ? std::string() : refusal(text, base::spelled_choices(joined));
   };
-  return command.add_option(name, target, help)
-      ->check(CLI::Validator(check, ""))
-      ->type_name(fmt::format("{}", fmt::join(choices, "|")));
+  return command.add_option(name, target, help)->check(CLI::Validator(check, ""))->type_name(joined);
 }
 
 CLI::Option* check_number(CLI::Option* option, std::int64_t min, std::int64_t max) {

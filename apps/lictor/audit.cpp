@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/encoding.h"
+#include "base/id.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/session.h"
@@ -45,10 +46,32 @@ struct ListOptions {
   Amount amount{100, false};
 };
 
+void require_subject(const std::string& subject) {
+  if (subject.empty()) return;
+  for (const auto prefix : {base::kLicensePrefix, base::kProductPrefix, base::kPolicyPrefix, base::kApiKeyPrefix}) {
+    if (base::parse_id(prefix, subject)) return;
+  }
+  throw CommandError(ExitCode::usage,
+                     fmt::format("--subject {}: no id; give that of a license (lic_…), product (prd_…), policy (pol_…) "
+                                 "or API key (key_…), with 26 characters after the _",
+                                 printable(subject)),
+                     "lictor license find KEY, product show NAME, policy list and key list show ids");
+}
+
+struct Span {
+  std::string from, to;  // Unix seconds; empty: open
+};
+
+Span read_span(const ListOptions& options, base::UnixSeconds now) {
+  const auto from = options.from.empty() ? std::nullopt : std::optional(required_moment("--from", options.from, now));
+  const auto to = options.to.empty() ? std::nullopt : std::optional(required_moment("--to", options.to, now));
+  if (from && to) require_order({"--from", options.from, *from}, {"--to", options.to, *to});
+  return {from ? std::to_string(*from) : "", to ? std::to_string(*to) : ""};
+}
+
 void list(Session& session, const ListOptions& options) {
-  const auto time = [&session](const char* flag, const std::string& text) {
-    return text.empty() ? std::string() : std::to_string(required_time(flag, text, session.now()));
-  };
+  require_subject(options.subject);
+  const Span span = read_span(options, session.now());
   const auto sequence = [](std::optional<std::int64_t> number) { return number ? std::to_string(*number) : ""; };
   // The newest events unless a start is given; shown in the order of time, whichever way they are read.
   const bool ascending = options.order == "asc" || (options.order.empty() && options.after);
@@ -60,8 +83,8 @@ void list(Session& session, const ListOptions& options) {
                        {"action", options.action},
                        {"code", options.code},
                        {"request_id", options.request_id},
-                       {"from", time("--from", options.from)},
-                       {"to", time("--to", options.to)}};
+                       {"from", span.from},
+                       {"to", span.to}};
   Listing listing = session.client().list("/events", "events", query, options.amount.most(), kPageSize);
   if (options.order.empty() && !ascending) std::reverse(listing.items.begin(), listing.items.end());
   if (session.output().json()) return session.output().print_json(listing.items);
@@ -183,7 +206,7 @@ void add_list(CLI::App& group, Commands commands) {
   add_text(command, "--action", o->action, "Only actions that begin so, such as license. or seat.refused", "ACTION");
   add_text(command, "--code", o->code, "Only with this code, such as MAX_CLIENTS_REACHED", "CODE");
   add_text(command, "--request-id", o->request_id, "Only of this request", "ID");
-  add_text(command, "--from", o->from, "Only of this time or later", "TIME");
+  add_text(command, "--from", o->from, "Only of this time or later: a date, or -7d", "TIME");
   add_text(command, "--to", o->to, "Only before this time", "TIME");
   add_choice(command, "--order", o->order, "Oldest or newest first (default: the newest events, oldest first)",
              {"asc", "desc"});

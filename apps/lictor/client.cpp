@@ -9,6 +9,7 @@
 #include "crypto/crypto.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
+#include "lictor/page_watch.h"
 #include "lictor/text.h"
 
 namespace lictor::cli {
@@ -101,20 +102,21 @@ json::object Client::remove(std::string_view path, const std::string& if_match) 
 void Client::pages(std::string_view path, Query query, const std::function<bool(const json::object&)>& visit) {
   query.emplace_back("cursor", "");
   std::string& cursor = query.back().second;
+  PageWatch watch;
   while (true) {
     // All of a page's values at once in a few large pieces of memory: pages have up to 5000 items.
     const json::value data = data_of(exchange(Method::get, std::string(path) + query_text(query), {}, {}),
                                      json::make_shared_resource<json::monotonic_resource>());
-    std::string next = text_of(data.as_object(), "next_cursor");
-    if (!visit(data.as_object()) || next.empty()) return;
-    if (next == cursor) throw CommandError(ExitCode::refused, "the server's list does not come to an end");
-    cursor = std::move(next);
+    if (!visit(data.as_object())) return;
+    cursor = watch.next(data.as_object());
+    if (cursor.empty()) return;
   }
 }
 
 Listing Client::list(std::string_view path, std::string_view member, const Query& query,
                      std::optional<std::size_t> limit, std::size_t page) {
   Listing listing;
+  PageWatch watch;
   std::string cursor;
   while (!limit || listing.items.size() < *limit) {
     Query one = query;
@@ -122,14 +124,13 @@ Listing Client::list(std::string_view path, std::string_view member, const Query
     one.emplace_back("limit", std::to_string(wanted));
     one.emplace_back("cursor", cursor);
     json::object data = get(path, one);
+    const std::string next = watch.next(data);
     if (json::value* items = data.if_contains({member.data(), member.size()}); items != nullptr && items->is_array()) {
       for (json::value& item : items->get_array()) listing.items.push_back(std::move(item));
     }
-    std::string next = text_of(data, "next_cursor");
-    listing.more = !next.empty();
-    if (next.empty()) break;
-    if (next == cursor) throw CommandError(ExitCode::refused, "the server's list does not come to an end");
-    cursor = std::move(next);
+    cursor = next;
+    listing.more = !cursor.empty();
+    if (cursor.empty()) break;
   }
   return listing;
 }

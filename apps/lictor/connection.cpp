@@ -2,9 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,9 +15,11 @@
 #include <memory>
 #include <optional>
 
+#include "config/data_files.h"
 #include "lictor/error.h"
 #include "lictor/profile.h"
 #include "lictor/text.h"
+#include "store/lock_file.h"
 
 namespace lictor::cli {
 namespace {
@@ -51,13 +51,17 @@ std::optional<std::string> read_small_file(const fs::path& path) {
   return trimmed(std::move(text));
 }
 
-// lictord holds this file locked as long as it lives: an address that a crash left behind must not get the key.
-bool is_locked(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return locked;
+// lictord holds its lictord.url locked as long as it lives: an address that a crash left behind must not get the key.
+// The lock of a file that others may open can be anybody's.
+bool is_served(const fs::path& data) {
+  const fs::path file = data / config::kUrlFile;
+  if (data.empty() || !store::is_locked(file)) return false;
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) == 0 && is_trusted_owner(status.st_uid)) return true;
+  throw CommandError(
+      ExitCode::unauthenticated,
+      fmt::format("{}: others may open it, so that it does not prove that a lictord runs", printable(file.string())),
+      "restart lictord, which makes it anew for its own user (mode 0600), or name the server with --url");
 }
 
 // Nobody else made it, or can put another thing in its place.
@@ -70,8 +74,8 @@ bool is_own(const fs::path& path, mode_t type) {
 // A directory that nobody named must be wholly one's own, or whoever made it would be told the key.
 bool is_own_data(const fs::path& directory) {
   if (!is_own(directory.parent_path(), S_IFDIR) || !is_own(directory, S_IFDIR)) return false;
-  if (!is_own(directory / "admin.key", S_IFREG)) return false;
-  for (const char* const name : {"lictord.url", kProfileFile}) {
+  if (!is_own(directory / config::kAdminKeyFile, S_IFREG)) return false;
+  for (const char* const name : {config::kUrlFile, config::kProfileFile}) {
     std::error_code error;
     const auto status = fs::symlink_status(directory / name, error);
     if (status.type() != fs::file_type::not_found && !is_own(directory / name, S_IFREG)) return false;
@@ -135,6 +139,7 @@ void set_key(Connection& connection, std::string key, std::string source) {
 }
 
 void read_key_file(Connection& connection, const fs::path& path) {
+  require_private(path);
   auto key = read_small_file(path);
   if (!key) {
     const std::string reason = errno == 0 ? "it is empty" : std::strerror(errno);
@@ -158,18 +163,19 @@ struct Place {
 Place place_of_data(Origin origin, const fs::path& data) {
   Place place{origin, {}, data};
   std::error_code error;
-  if (fs::exists(data / kProfileFile, error)) place.profile = read_profile(data / kProfileFile);
+  if (fs::exists(data / config::kProfileFile, error)) place.profile = read_profile(data / config::kProfileFile);
   return place;
 }
 
 // `text`: the file, or a directory that holds one.
 Place place_of_profile(Origin origin, const fs::path& text) {
   std::error_code error;
-  Place place{origin, read_profile(fs::is_directory(text, error) ? text / kProfileFile : text), {}};
+  Place place{origin, read_profile(fs::is_directory(text, error) ? text / config::kProfileFile : text), {}};
   const fs::path directory = place.profile.path.parent_path();
   place.data = place.profile.data;
   // One that lies in a data directory, where lictord put it, need not say so.
-  const bool beside = fs::exists(directory / "lictord.url", error) || fs::exists(directory / "admin.key", error);
+  const bool beside =
+      fs::exists(directory / config::kUrlFile, error) || fs::exists(directory / config::kAdminKeyFile, error);
   if (place.data.empty() && beside) place.data = directory.empty() ? "." : directory;
   return place;
 }
@@ -190,38 +196,62 @@ Place find_place(const std::string& data, const std::string& profile, bool other
   return guess.empty() ? Place() : place_of_data(Origin::guess, guess);
 }
 
-void set_url_of_place(Connection& connection, const Place& place) {
-  const fs::path file = place.data / "lictord.url";
-  if (!place.data.empty() && is_locked(file)) {
+// The server that the place names; none when it is one of this machine and no lictord lives there.
+std::optional<Connection> server_of_place(const Place& place) {
+  Connection server;
+  if (is_served(place.data)) {
+    const fs::path file = place.data / config::kUrlFile;
     const auto text = read_small_file(file);
-    if (text && !text->empty()) return set_url(connection, *text, printable(file.string()));
+    if (text && !text->empty()) {
+      set_url(server, *text, printable(file.string()));
+      return server;
+    }
   }
-  if (!place.profile.url.empty()) {
-    set_url(connection, place.profile.url, printable(place.profile.path.string()) + ": url");
-    if (!connection.loopback || place.data.empty()) return;
-  }
-  if (!place.data.empty()) {
-    throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(place.data.string())),
-                       "start it with lictord --data DIR, or name the server with --url or LICTOR_URL");
-  }
-  set_url(connection, kDefaultUrl, "the default address");
+  if (place.profile.url.empty()) return std::nullopt;
+  set_url(server, place.profile.url, printable(place.profile.path.string()) + ": url");
+  if (server.loopback && !place.data.empty()) return std::nullopt;
+  return server;
 }
 
-bool names_url(const Place& place) {
-  return !place.profile.url.empty() || (!place.data.empty() && is_locked(place.data / "lictord.url"));
+void set_url_of_place(Connection& connection, const Place& place) {
+  if (auto server = server_of_place(place)) {
+    server->data = place.data;
+    connection = *std::move(server);
+  } else if (!place.data.empty()) {
+    throw CommandError(ExitCode::unreachable, fmt::format("no lictord runs on {}", printable(place.data.string())),
+                       "start it with lictord --data DIR, or name the server with --url");
+  } else {
+    set_url(connection, kDefaultUrl, "the default address");
+  }
 }
+
+bool names_url(const Place& place) { return !place.profile.url.empty() || is_served(place.data); }
 
 void set_key_of_place(Connection& connection, const Place& place) {
   if (!place.profile.api_key.empty())
     return set_key(connection, place.profile.api_key, printable(place.profile.path.string()));
-  if (!place.profile.api_key_file.empty()) {
-    require_private(place.profile.api_key_file);
-    return read_key_file(connection, place.profile.api_key_file);
-  }
-  if (!place.data.empty()) return read_key_file(connection, place.data / "admin.key");
+  if (!place.profile.api_key_file.empty()) return read_key_file(connection, place.profile.api_key_file);
+  if (!place.data.empty()) return read_key_file(connection, place.data / config::kAdminKeyFile);
   throw CommandError(ExitCode::unauthenticated,
                      fmt::format("{} names no API key", printable(place.profile.path.string())),
                      "give it a member api_key_file or api_key, or set LICTOR_API_KEY");
+}
+
+std::string name_of(const Place& place) {
+  return printable(place.data.empty() ? place.profile.path.string() : place.data.string());
+}
+
+// Whether a key that lies in this place may go where the connection goes: to the place's own server; elsewhere only
+// when one command line names both.
+void require_own_server(const Connection& connection, const Place& place, bool url_flag) {
+  if (place.origin == Origin::flag && url_flag) return;
+  if (const auto own = server_of_place(place); own && own->url == connection.url) return;
+  throw CommandError(
+      ExitCode::unauthenticated,
+      fmt::format("the API key of {} does not go to {}, which is from {}", name_of(place), connection.url,
+                  connection.url_source),
+      fmt::format("give both on the command line ({} {} --url {}) to send it there, or another key in LICTOR_API_KEY",
+                  place.data.empty() ? "--profile" : "--data", name_of(place), connection.url));
 }
 
 }  // namespace
@@ -242,14 +272,15 @@ Connection find_connection(const std::string& url, const std::string& data, cons
     set_url_of_place(connection, place);
   }
 
-  const bool trusted = place.origin == Origin::environment || (place.origin == Origin::own_profile && !url_given) ||
+  const bool by_place = place.origin == Origin::flag || (place.origin != Origin::none && key_variable.empty());
+  const bool trusted = place.origin == Origin::flag || place.origin == Origin::environment ||
+                       (place.origin == Origin::own_profile && !url_given) ||
                        (place.origin == Origin::guess && connection.loopback);
-  if (place.origin == Origin::flag) {
+  if (by_place && trusted) {
+    if (url_given) require_own_server(connection, place, !url.empty());
     set_key_of_place(connection, place);
   } else if (!key_variable.empty()) {
     set_key(connection, std::move(key_variable), "LICTOR_API_KEY");
-  } else if (trusted) {
-    set_key_of_place(connection, place);
   } else {
     throw CommandError(ExitCode::unauthenticated, "no API key", kKeyPlaces);
   }

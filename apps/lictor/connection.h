@@ -6,7 +6,9 @@
 //
 // A place is a profile (profile.h) or a data directory, with or without a profile in it. The lictord.url of a data
 // directory goes before the profile's url, and counts only while its lictord lives: another program may have taken its
-// port. The key of the user's own profile goes to that profile's address only.
+// port, and only when nobody else may open it: to lock it is to pass for a lictord. The key of a place goes to that
+// place's server only, and to --url when the same command line names the place; so the key of the user's own profile
+// goes to that profile's address only. A file with a key must be private.
 //
 // When nothing at all is given, the data directory of a trial run is taken: ./var/demo or ./var/lictor, if exactly one
 // of them is, with its admin.key, wholly the same user's own, and then only for a server on this machine. A key found

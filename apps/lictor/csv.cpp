@@ -34,7 +34,10 @@ void append_csv_line(std::string& out, const std::vector<std::string>& fields) {
 CsvReader::CsvReader(Source source) : source_(std::move(source)), buffer_(kBufferBytes, '\0') {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   peek();
-  if (std::string_view(buffer_.data(), size_).starts_with(kByteOrderMark)) position_ = kByteOrderMark.size();
+  const std::string_view begin(buffer_.data(), size_);
+  if (begin.starts_with(kByteOrderMark)) position_ = kByteOrderMark.size();
+  if (begin.starts_with("\xFF\xFE") || begin.starts_with("\xFE\xFF"))
+    throw CommandError(ExitCode::usage, "the file is UTF-16; save it as CSV in UTF-8");
 }
 
 int CsvReader::peek() {
@@ -51,6 +54,11 @@ int CsvReader::take() {
   if (byte >= 0) ++position_;
   if (byte == '\n') ++line_;
   return byte;
+}
+
+bool CsvReader::separates(int byte) {
+  if (separator_ == 0 && (byte == ',' || byte == ';' || byte == '\t')) separator_ = byte;
+  return byte >= 0 && byte == separator_;
 }
 
 std::string CsvReader::read_quoted() {
@@ -70,7 +78,7 @@ std::string CsvReader::read_quoted() {
                          fmt::format("line {}: a field of more than 64 KiB; is a quote not closed?", first_line));
   }
   const int after = peek();
-  if (after >= 0 && after != ',' && after != '\r' && after != '\n') {
+  if (after >= 0 && !separates(after) && after != '\r' && after != '\n') {
     throw CommandError(ExitCode::usage,
                        fmt::format("line {}: text after a closing quote; double the quotes inside", line_));
   }
@@ -79,7 +87,7 @@ std::string CsvReader::read_quoted() {
 
 std::string CsvReader::read_plain() {
   std::string field;
-  for (int byte = peek(); byte >= 0 && byte != ',' && byte != '\n' && byte != '\r'; byte = peek()) {
+  for (int byte = peek(); byte >= 0 && !separates(byte) && byte != '\n' && byte != '\r'; byte = peek()) {
     if (byte == '"') {
       throw CommandError(ExitCode::usage, fmt::format("line {}: a quote inside a field that is not quoted", line_));
     }
@@ -98,9 +106,10 @@ std::optional<CsvRecord> CsvReader::next() {
     std::string field = peek() == '"' ? read_quoted() : read_plain();
     if (field.size() > 1 && field[0] == '\'' && kFormula.find(field[1]) != std::string_view::npos) field.erase(0, 1);
     record.fields.push_back(std::move(field));
-    if (peek() != ',') break;
+    if (!separates(peek())) break;
     take();
   }
+  if (separator_ == 0) separator_ = ',';
   if (peek() == '\r') take();
   if (peek() == '\n') take();
   return record;

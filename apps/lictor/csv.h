@@ -22,8 +22,9 @@ struct CsvRecord {
   std::vector<std::string> fields;
 };
 
-// Reads records from text that comes in pieces of any size. A byte order mark at the beginning, \r\n, and a missing
-// last line end are accepted; empty lines are left out.
+// Reads records from text that comes in pieces of any size. Instead of the comma, a semicolon or a tab may separate:
+// whichever of the three comes first outside quotes in the first record. A byte order mark at the beginning, \r\n, and
+// a missing last line end are accepted; empty lines are left out.
 class CsvReader {
  public:
   // Gives the next piece into the buffer and says how long it is; 0 at the end.
@@ -36,6 +37,7 @@ class CsvReader {
  private:
   int take();  // the next byte, or -1 at the end
   int peek();
+  bool separates(int byte);  // settles, if nothing did yet, what separates
   std::string read_quoted();
   std::string read_plain();
 
@@ -44,6 +46,7 @@ class CsvReader {
   std::size_t position_ = 0;
   std::size_t size_ = 0;
   std::size_t line_ = 1;
+  int separator_ = 0;  // 0: the first record has had none so far
 };
 
 }  // namespace lictor::cli

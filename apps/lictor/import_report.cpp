@@ -14,8 +14,8 @@ constexpr std::size_t kFlushBytes = 64 * 1024;
 
 }  // namespace
 
-ImportReport::ImportReport(Output& output, bool dry_run, bool quiet)
-    : output_(output), dry_run_(dry_run), quiet_(quiet) {}
+ImportReport::ImportReport(Output& output, bool dry_run, bool quiet, const char* place_name)
+    : output_(output), dry_run_(dry_run), quiet_(quiet), place_name_(place_name) {}
 
 void ImportReport::forget_rows() noexcept {
   rows_ = created_ = updated_ = unchanged_ = skipped_ = failed_ = waiting_ = 0;
@@ -39,22 +39,23 @@ void ImportReport::add_policy(const std::string& product, const std::string& nam
                          dry_run_ ? "would be created" : "is created");
 }
 
-void ImportReport::write_row(std::size_t line, const std::string& action, const std::string& text,
+void ImportReport::write_row(std::size_t place, const std::string& action, const std::string& text,
                              const json::object& members) {
   if ((quiet_ || only_failures_) && action != "failed") return;
   if (!output_.json()) {
-    text_ += fmt::format("line {}: {}{}{}\n", line, dry_run_ && action != "failed" ? "would be " : "", action, text);
+    text_ += fmt::format("{} {}: {}{}{}\n", place_name_, place, dry_run_ && action != "failed" ? "would be " : "",
+                         action, text);
   } else {
     text_ += began_ ? ",\n    " : "{\n  \"rows\": [\n    ";
     began_ = true;
-    json::object row{{"line", line}, {"action", action}};
+    json::object row{{place_name_, place}, {"action", action}};
     for (const auto& [name, value] : members) row[name] = value;
     text_ += json::serialize(row);
   }
   if (text_.size() > kFlushBytes) flush();
 }
 
-void ImportReport::add(std::size_t line, const json::object& answer) {
+void ImportReport::add(std::size_t place, const json::object& answer) {
   const std::string action = text_of(answer, "action");
   ++rows_;
   std::size_t& count = action == "created"     ? created_
@@ -78,14 +79,14 @@ void ImportReport::add(std::size_t line, const json::object& answer) {
     const json::value* const value = answer.if_contains(member);
     members[member] = value == nullptr ? json::value(nullptr) : *value;
   }
-  write_row(line, action, printable(text), members);
+  write_row(place, action, printable(text), members);
 }
 
 void ImportReport::add_failure(const Failure& failure) {
   ++rows_;
   ++failed_;
   const std::string text = fmt::format(": {}{}", failure.field.empty() ? "" : failure.field + ": ", failure.problem);
-  write_row(failure.line, "failed", printable(text),
+  write_row(failure.place, "failed", printable(text),
             {{"license_id", nullptr},
              {"license_key", nullptr},
              {"code", "BAD_REQUEST"},
@@ -99,11 +100,11 @@ void ImportReport::fail_created(const Failure& failure) {
   add_failure(failure);
 }
 
-void ImportReport::add_waiting(std::size_t line) {
+void ImportReport::add_waiting(std::size_t place) {
   ++rows_;
   ++created_;
   ++waiting_;
-  write_row(line, "created", " once its product and policy are (not checked further)", {});
+  write_row(place, "created", " once its product and policy are (not checked further)", {});
 }
 
 void ImportReport::finish() {

@@ -76,7 +76,7 @@ struct ListOptions {
 
 void list(Session& session, const ListOptions& options) {
   const auto time = [&session](const char* flag, const std::string& text) {
-    return text.empty() ? std::string() : std::to_string(required_time(flag, text, session.now()));
+    return text.empty() ? std::string() : std::to_string(required_moment(flag, text, session.now()));
   };
   const Query query = {{"product", options.product},
                        {"policy", options.policy},
@@ -158,9 +158,10 @@ void add_list(CLI::App& group, Commands commands) {
              {"active", "grace", "expired", "not_yet_valid", "suspended", "revoked"});
   add_text(command, "--holder", o->holder, "Only of exactly this holder");
   add_text(command, "--holder-prefix", o->holder_prefix, "Only of holders that begin so")->excludes("--holder");
-  add_text(command, "--issued-after", o->issued_after, "Only those issued then or later", "TIME");
+  add_text(command, "--issued-after", o->issued_after, "Only those issued then or later: a date, or -7d", "TIME");
   add_text(command, "--issued-before", o->issued_before, "Only those issued before", "TIME");
-  add_text(command, "--expires-after", o->expires_after, "Only those that expire then or later", "TIME");
+  add_text(command, "--expires-after", o->expires_after, "Only those that expire then or later: a date, or +30d",
+           "TIME");
   add_text(command, "--expires-before", o->expires_before, "Only those that expire before", "TIME");
   add_choice(command, "--sort", o->sort, "By time of issue or expiry; - is newest first (-issued)",
              {"issued", "-issued", "expires", "-expires"});

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <set>
+#include <unordered_map>
 
 #include "licensing/license_key.h"
 #include "lictor/error.h"
@@ -89,34 +90,44 @@ void create_missing(Session& session, const Missing& missing, ImportReport& repo
 
 // ---- keys that are there twice ----
 
-// Within one call the server finds them; this is for those that are calls apart. A few bytes a row.
+// A key or an id of a row, in the form in which the same one is the same text.
+struct LicenseName {
+  const char* field;
+  std::string text;
+};
+std::vector<LicenseName> names_of(const json::object& row) {
+  std::vector<LicenseName> names;
+  const auto key = licensing::normalize_license_key(text_of(row, "license_key"));
+  if (key) names.push_back({"license_key", "k" + std::string(key->view())});
+  if (const std::string id = text_of(row, "license_id"); !id.empty()) names.push_back({"license_id", "i" + id});
+  return names;
+}
+
+// Those that are calls apart. A few bytes a row.
 class SeenKeys {
  public:
-  void add(const json::object& row, std::size_t line, std::size_t call) {
-    const std::string key = text_of(row, "license_key");
-    if (const auto normal = licensing::normalize_license_key(key))
-      remember("k" + std::string(normal->view()), line, call);
-    if (const std::string id = text_of(row, "license_id"); !id.empty()) remember("i" + id, line, call);
+  void add(const json::object& row, std::size_t place, std::size_t call) {
+    for (const LicenseName& name : names_of(row)) remember(name.text, place, call);
   }
   // Reports the later one of each pair.
   void report(ImportReport& report) {
     std::sort(seen_.begin(), seen_.end());
     for (std::size_t i = 1; i < seen_.size(); ++i) {
       if (seen_[i].hash != seen_[i - 1].hash || seen_[i].call == seen_[i - 1].call) continue;
-      report.fail_created(
-          {seen_[i].line, "license_key", fmt::format("the license is in line {}, too", seen_[i - 1].line)});
+      report.fail_created({seen_[i].place, "license_key",
+                           fmt::format("the license is in {} {}, too", report.place_name(), seen_[i - 1].place)});
     }
   }
 
  private:
   struct Seen {
     std::size_t hash;
-    std::uint32_t line, call;
+    std::uint32_t place, call;
     auto operator<=>(const Seen&) const = default;
   };
-  void remember(const std::string& text, std::size_t line, std::size_t call) {
+  void remember(const std::string& text, std::size_t place, std::size_t call) {
     seen_.push_back(
-        {std::hash<std::string>()(text), static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(call)});
+        {std::hash<std::string>()(text), static_cast<std::uint32_t>(place), static_cast<std::uint32_t>(call)});
   }
   std::vector<Seen> seen_;
 };
@@ -126,7 +137,7 @@ class SeenKeys {
 // The rows of one call. What need not be sent keeps its place, so that the report is in the order of the file.
 struct Batch {
   struct Entry {
-    std::size_t line = 0;
+    std::size_t place = 0;
     enum class Kind { sent, refused, waits } kind = Kind::sent;
     std::string field, problem;
   };
@@ -134,13 +145,25 @@ struct Batch {
   std::string rows;  // JSON, with commas
   std::size_t sent = 0;
 
+  std::unordered_map<std::string, std::size_t> places;  // of the keys and ids in it
+
   bool is_full() const { return sent == kMaxRows || rows.size() > kMaxBodyBytes || entries.size() >= 2 * kMaxRows; }
-  void add(const LicenseRow& row, bool waits) {
-    if (!row.problem.empty()) return entries.push_back({row.line, Entry::Kind::refused, row.field, row.problem});
-    entries.push_back({row.line, waits ? Entry::Kind::waits : Entry::Kind::sent, {}, {}});
+  void add(const LicenseRow& row, bool waits, const char* place_name) {
+    if (!row.problem.empty()) return refuse(row.place, row.field, row.problem);
+    for (const LicenseName& name : names_of(row.members)) {
+      const auto [it, is_new] = places.try_emplace(name.text, row.place);
+      if (!is_new)
+        return refuse(row.place, name.field, fmt::format("the license is in {} {}, too", place_name, it->second));
+    }
+    entries.push_back({row.place, waits ? Entry::Kind::waits : Entry::Kind::sent, {}, {}});
     if (waits) return;
     if (sent++ > 0) rows += ',';
     rows += json::serialize(row.members);
+  }
+
+ private:
+  void refuse(std::size_t place, const std::string& field, const std::string& problem) {
+    entries.push_back({place, Entry::Kind::refused, field, problem});
   }
 };
 
@@ -159,8 +182,8 @@ class Importer {
     Batch batch;
     std::size_t calls = 0, rows = 0;
     while (const auto row = next()) {
-      batch.add(*row, report.dry_run() && missing_.has(row->members));
-      if (finds_pairs) keys.add(row->members, row->line, calls);
+      batch.add(*row, report.dry_run() && missing_.has(row->members), report.place_name());
+      if (finds_pairs) keys.add(row->members, row->place, calls);
       ++rows;
       if (!batch.is_full()) continue;
       send(batch, report);
@@ -190,13 +213,13 @@ class Importer {
     std::size_t sent = 0;
     for (const Batch::Entry& entry : batch.entries) {
       if (entry.kind == Batch::Entry::Kind::refused) {
-        report.add_failure({entry.line, entry.field, entry.problem});
+        report.add_failure({entry.place, entry.field, entry.problem});
       } else if (entry.kind == Batch::Entry::Kind::waits) {
-        report.add_waiting(entry.line);
+        report.add_waiting(entry.place);
       } else if (const json::object* answer = answers[sent++]) {
-        report.add(entry.line, *answer);
+        report.add(entry.place, *answer);
       } else {
-        report.add_failure({entry.line, "", "the server does not say what became of it"});
+        report.add_failure({entry.place, "", "the server does not say what became of it"});
       }
     }
   }
@@ -232,7 +255,7 @@ void check_all(Importer& importer, InputFile& file, FileFormat format, ImportRep
 void import_licenses(Session& session, const ImportOptions& options) {
   InputFile file(options.file);
   const FileFormat format = format_of(options, file);
-  ImportReport report(session.output(), options.dry_run, options.quiet);
+  ImportReport report(session.output(), options.dry_run, options.quiet, place_name(format));
   const Missing missing = find_missing(session, read_definitions(file, format));
   create_missing(session, missing, report);
   Importer importer(session, options, missing);
@@ -240,7 +263,8 @@ void import_licenses(Session& session, const ImportOptions& options) {
   try {
     importer.run(file, format, options.dry_run, report);
   } catch (const CommandError& error) {
-    if (report.rows() == 0 && !report.has_definitions()) throw;
+    // Nothing came of it: then the error is all there is to say.
+    if (report.rows() == 0 && (options.dry_run || !report.has_definitions())) throw;
     report.finish();
     if (options.dry_run || report.rows() == 0) throw;
     throw CommandError(error.exit_code(),
@@ -260,7 +284,8 @@ void add_license_import_command(CLI::App& group, Commands commands) {
       commands.add(group, "import", "Import licenses from a file: all of them, or none when one can't be",
                    "lictor license import licenses.csv --dry-run", o, import_licenses);
   command.footer(
-      "A CSV file begins with a line of column names, in any order; product and policy are needed, the others are\n"
+      "A CSV file begins with a line of column names, in any order, separated by commas, semicolons or tabs; every\n"
+      "line has as many cells. product and policy are needed, the others are\n"
       "license_key (made when missing), license_id, holder, status, issued_at, starts_at, expires_at,\n"
       "first_activated_at and overrides (JSON). Times are Unix seconds or dates; expires_at may be never. One\n"
       "apostrophe before = + - @ or an apostrophe is taken off. A JSON file is what license export --format json\n"

@@ -7,13 +7,14 @@
 #include <cerrno>
 #include <cstring>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "lictor/csv.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
 #include "lictor/json_stream.h"
 #include "lictor/text.h"
 #include "lictor/values.h"
+#include "service/policy_document.h"
 
 namespace lictor::cli {
 namespace json = boost::json;
@@ -52,17 +53,27 @@ void read_cell(LicenseRow& row, const std::string& column, const std::string& ce
   }
 }
 
+// Why a column is none, and what to write instead.
+std::string column_problem(const std::string& name, std::size_t place) {
+  if (name.empty()) return fmt::format("column {} has no name", place);
+  if (service::is_term(name)) {
+    return fmt::format(
+        "{}: not a column, but a term of the policy; what a license has of its own goes into the column overrides, as "
+        "JSON: {{\"{}\":…}}",
+        name, name);
+  }
+  const std::vector<std::string_view> known(kLicenseColumns.begin(), kLicenseColumns.end());
+  return fmt::format("{}: not a column{}; columns are {}", printable(name), base::suggestion(name, known),
+                     fmt::join(known, ", "));
+}
+
 std::vector<std::string> read_header(CsvReader& reader) {
   const auto header = reader.next();
   if (!header) throw CommandError(ExitCode::usage, "the file is empty; it begins with a line of column names");
-  const std::vector<std::string_view> known(kLicenseColumns.begin(), kLicenseColumns.end());
   for (std::size_t i = 0; i < header->fields.size(); ++i) {
     const std::string& name = header->fields[i];
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw CommandError(ExitCode::usage,
-                         fmt::format("line {}: {}: not a column{}; columns are {}", header->line, printable(name),
-                                     config::suggestion(name, known), fmt::join(known, ", ")));
-    }
+    if (std::find(kLicenseColumns.begin(), kLicenseColumns.end(), name) == kLicenseColumns.end())
+      throw CommandError(ExitCode::usage, fmt::format("line {}: {}", header->line, column_problem(name, i + 1)));
     const auto again = std::find(header->fields.begin(), header->fields.end(), name);
     if (static_cast<std::size_t>(again - header->fields.begin()) != i)
       throw CommandError(ExitCode::usage, fmt::format("line {}: {} is there twice", header->line, name));
@@ -78,12 +89,13 @@ LicenseSource csv_source(InputFile& file, base::UnixSeconds now) {
     const auto record = reader->next();
     if (!record) return std::nullopt;
     LicenseRow row{record->line, {}, {}, {}};
-    if (record->fields.size() > columns->size()) {
-      refuse_cell(row, "", fmt::format("{} fields, but the header names {}", record->fields.size(), columns->size()));
+    const std::size_t cells = record->fields.size();
+    if (cells != columns->size()) {
+      refuse_cell(row, "",
+                  fmt::format("{} cell{}, but the header has {}", cells, cells == 1 ? "" : "s", columns->size()));
+      return row;
     }
-    for (std::size_t i = 0; i < std::min(columns->size(), record->fields.size()); ++i) {
-      read_cell(row, (*columns)[i], record->fields[i], now);
-    }
+    for (std::size_t i = 0; i < cells; ++i) read_cell(row, (*columns)[i], record->fields[i], now);
     return row;
   };
 }
@@ -92,10 +104,10 @@ LicenseSource json_source(InputFile& file) {
   auto stream =
       std::make_shared<JsonStream>([&file](char* buffer, std::size_t size) { return file.read(buffer, size); },
                                    [](std::string_view member) { return member == kLicenses; }, kLicenses);
-  return [stream]() -> std::optional<LicenseRow> {
+  return [stream, count = std::size_t{0}]() mutable -> std::optional<LicenseRow> {
     while (auto element = stream->next()) {
       if (element->member != kLicenses) continue;
-      LicenseRow row{element->line, {}, {}, {}};
+      LicenseRow row{++count, {}, {}, {}};
       if (element->value.is_object()) {
         row.members = std::move(element->value.get_object());
       } else {
@@ -130,6 +142,8 @@ std::vector<std::string> csv_cells(const json::object& row) {
 }
 
 // ---- files ----
+
+const char* place_name(FileFormat format) noexcept { return format == FileFormat::csv ? "line" : "row"; }
 
 InputFile::InputFile(const std::string& path)
     : name_(path == "-" ? "stdin" : path),

@@ -3,8 +3,9 @@
 // JSON: {"format":"lictor-export-1","products":[…],"policies":[…],"licenses":[…]}, an element a line; a product is
 // {name, client_auth, require_signature, releases}, a policy {product, name, terms}, a license a row of POST
 // /licenses/import (docs/http-api.md). Only the licenses are needed; they may also be an array alone.
-// CSV (csv.h): a header line with the names of the columns, then a license a line. Times are Unix seconds or dates, an
-// end `never`, overrides JSON. Columns may be missing and cells empty: the member is then left out.
+// CSV (csv.h): a header line with the names of the columns, then a license a line, of as many cells. Times are Unix
+// seconds or dates, an end `never`, overrides JSON. Columns may be missing and cells empty: the member is then left
+// out.
 #pragma once
 
 #include <array>
@@ -28,6 +29,8 @@ inline constexpr std::array<const char*, 11> kLicenseColumns = {
     "expires_at",  "first_activated_at", "overrides"};
 
 enum class FileFormat { csv, json };
+// What its rows are counted in, for people: `line` or `row`.
+const char* place_name(FileFormat format) noexcept;
 
 // The cells of a license in the order of kLicenseColumns.
 std::vector<std::string> csv_cells(const boost::json::object& row);
@@ -47,7 +50,7 @@ class InputFile {
 };
 
 struct LicenseRow {
-  std::size_t line = 0;         // in the file, from 1
+  std::size_t place = 0;        // from 1: the line in a CSV file, the row among the licenses of a JSON file
   boost::json::object members;  // as POST /licenses/import takes them
   std::string field, problem;   // why it can't be sent; `problem` is empty when it can
 };

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdio>
+#include <optional>
 #include <string>
+
+#include "base/draft_file.h"
 
 namespace lictor::cli {
 
 // A file is for its owner alone (mode 0600): exports hold license keys and names of customers. It gets its name with
-// finish(); without it nothing is left. Throws CommandError.
+// finish(); without it nothing is left. What is there and no regular file, such as /dev/null or a pipe, is written
+// into. Throws CommandError.
 class OutputFile {
  public:
   // Empty or `-` is stdout.
@@ -16,16 +20,16 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  bool is_stdout() const noexcept { return draft_.empty(); }
+  bool is_stdout() const noexcept { return file_ == stdout; }
   void write(std::string& text);  // and empties it
   void finish();
 
  private:
   [[noreturn]] void fail() const;
 
-  std::string path_;
-  std::string draft_;
-  std::FILE* file_ = nullptr;
+  std::string path_;  // a link's target, if it was one
+  std::optional<base::DraftFile> draft_;
+  std::FILE* file_ = stdout;
 };
 
 }  // namespace lictor::cli

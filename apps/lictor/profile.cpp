@@ -16,7 +16,8 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
+#include "config/data_files.h"
 #include "lictor/error.h"
 #include "lictor/text.h"
 
@@ -52,10 +53,12 @@ std::string environment(const char* name) {
 
 }  // namespace
 
+bool is_trusted_owner(uid_t owner) noexcept { return owner == ::geteuid() || owner == 0; }
+
 void require_private(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return;  // reading it says why
-  if (status.st_uid != ::geteuid() && status.st_uid != 0) {
+  if (!is_trusted_owner(status.st_uid)) {
     throw CommandError(ExitCode::unauthenticated,
                        fmt::format("{}: it belongs to another user", printable(path.string())),
                        "a file that says where your API key goes must be your own");
@@ -81,7 +84,7 @@ Profile read_profile(const fs::path& path) {
     const std::string_view name = key.str();
     if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
     refuse(path, fmt::format("{}: not a member of a profile{}; url, api_key, api_key_file and data are",
-                             printable(std::string(name)), config::suggestion(name, kMembers)));
+                             printable(std::string(name)), base::suggestion(name, kMembers)));
   }
   Profile profile{path, member(path, table, "url"), member(path, table, "api_key"), {}, {}};
   const fs::path directory = path.parent_path();
@@ -121,9 +124,9 @@ void write_profile(const Profile& profile, const fs::path& path) {
 fs::path own_profile_path() {
   // The base directory must be absolute; others are to be ignored.
   const std::string config = environment("XDG_CONFIG_HOME");
-  if (config.starts_with('/')) return fs::path(config) / "lictor" / kProfileFile;
+  if (config.starts_with('/')) return fs::path(config) / "lictor" / config::kProfileFile;
   const std::string home = environment("HOME");
-  return home.starts_with('/') ? fs::path(home) / ".config" / "lictor" / kProfileFile : fs::path();
+  return home.starts_with('/') ? fs::path(home) / ".config" / "lictor" / config::kProfileFile : fs::path();
 }
 
 }  // namespace lictor::cli

@@ -10,6 +10,8 @@
 // $XDG_CONFIG_HOME/lictor (https://specifications.freedesktop.org/basedir-spec/). Both are for their owner alone.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 
@@ -23,14 +25,14 @@ struct Profile {
   std::filesystem::path data;          // the same
 };
 
-inline constexpr const char* kProfileFile = "profile.toml";
-
 // Throws CommandError when it can't be read, is no profile, or may be read by others.
 Profile read_profile(const std::filesystem::path& path);
 // Mode 0600, replaced as a whole; directories are made, mode 0700. Throws CommandError.
 void write_profile(const Profile& profile, const std::filesystem::path& path);
 // Of the user who runs the command; empty when neither XDG_CONFIG_HOME nor HOME says where it would be.
 std::filesystem::path own_profile_path();
+// The user who runs the command, or root.
+bool is_trusted_owner(uid_t owner) noexcept;
 // Throws CommandError, with the chmod to run, when a file that holds a secret may be read by others.
 void require_private(const std::filesystem::path& path);
 

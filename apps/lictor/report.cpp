@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "licensing/seat_series.h"
 #include "lictor/csv.h"
 #include "lictor/error.h"
 #include "lictor/json_fields.h"
@@ -60,10 +61,13 @@ struct ReportOptions {
 };
 
 // Reports are of whole UTC days: a bare date is one, wherever this machine is.
-std::string day_start(const char* flag, const std::string& text, base::UnixSeconds now) {
-  if (text.empty()) return {};
+std::optional<std::int64_t> day_start(const char* flag, const std::string& text, base::UnixSeconds now) {
+  if (text.empty()) return std::nullopt;
   const bool bare = text.size() == 10 && text[4] == '-';
-  return std::to_string(required_time(flag, bare ? text + "T00:00Z" : text, now));
+  const bool counted = text.front() == '-' || text.front() == '+';
+  const std::int64_t time =
+      required_moment(flag, bare ? text + "T00:00Z" : text, now, "a DAY such as 2026-11-01, or -7d for seven days ago");
+  return counted ? licensing::start_of(licensing::day_of(time)) : time;
 }
 
 std::string cell_text(const json::object& row, const char* member) {
@@ -74,11 +78,14 @@ std::string cell_text(const json::object& row, const char* member) {
 }
 
 Query report_query(Session& session, const ReportOptions& options) {
+  const auto from = day_start("--from", options.from, session.now());
+  const auto to = day_start("--to", options.to, session.now());
+  if (from && to) require_order({"--from", options.from, *from}, {"--to", options.to, *to});
   Query query = {{"product", options.product},
                  {"metric", options.metric},
                  {"code", options.code},
-                 {"from", day_start("--from", options.from, session.now())},
-                 {"to", day_start("--to", options.to, session.now())},
+                 {"from", from ? std::to_string(*from) : ""},
+                 {"to", to ? std::to_string(*to) : ""},
                  {"by", options.by}};
   if (!options.license.empty()) query.emplace_back("license_id", find_license(session, options.license).id);
   return query;
@@ -167,8 +174,8 @@ void add_report(CLI::App& group, Commands commands, const Report& kind) {
   add_text(command, "--license", o->license, "Only of this license: its id (lic_…) or its key", "LICENSE");
   if (std::string_view(kind.name) == "usage") add_text(command, "--metric", o->metric, "Only of this metric", "METRIC");
   if (std::string_view(kind.name) == "refusals") add_text(command, "--code", o->code, "Only for this reason", "CODE");
-  add_text(command, "--from", o->from, "The first day, in UTC (default: 30 days ago)", "DAY");
-  add_text(command, "--to", o->to, "The day after the last", "DAY");
+  add_text(command, "--from", o->from, "The first day, in UTC: 2026-11-01, or -7d (default: 30 days ago)", "DAY");
+  add_text(command, "--to", o->to, "The day after the last: 2026-12-01, or -1d", "DAY");
   add_choice(command, "--by", o->by,
              "A row for each product, or for each license (default: product, without --license)",
              {"product", "license"});

@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "lictor/text.h"
 
 namespace lictor::cli {
@@ -29,13 +29,24 @@ std::vector<std::string> flag_names(const std::vector<const CLI::App*>& path) {
 
 std::string suggestion(const std::string& name, const std::vector<std::string>& candidates) {
   const std::vector<std::string_view> views(candidates.begin(), candidates.end());
-  return config::suggestion(name, views);
+  return base::suggestion(name, views);
 }
 
-// `--product NAME (name of the product)`
+// Of a placeholder: WHAT, SHELL.
+std::string upper(std::string name) {
+  for (char& c : name) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return name;
+}
+
+// `--product (name of the product)`, `WHAT (a request id or a license)`
 std::string described(const CLI::Option& option) {
-  const std::string name = option.get_positional() ? option.get_name(true) : option.get_name();
-  return fmt::format("{} ({})", name, option.get_description());
+  const std::string name = option.get_positional() ? upper(option.get_name(true)) : option.get_name();
+  std::string text = option.get_description();
+  const bool is_word = text.size() < 2 || text[1] < 'A' || text[1] > 'Z';  // and no abbreviation
+  if (is_word && !text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  return fmt::format("{} ({})", name, text);
 }
 
 // Everything that is required and not there, at once.

@@ -143,6 +143,10 @@ std::optional<std::int64_t> read_duration(std::string_view text) {
 
 constexpr std::string_view kDurationForm = "a number of seconds or a duration such as 90s, 10m, 12h, 365d, 4w or 1d12h";
 
+constexpr std::string_view kMomentForm =
+    "a date such as 2030-01-31 or 2030-01-31T12:00:00Z (local time without Z or an offset), -7d for seven days ago, "
+    "+30d, or Unix seconds";
+
 bool is_word(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto is_inner = [&](char c) {
@@ -244,6 +248,22 @@ std::int64_t required_time(std::string_view flag, std::string_view text, base::U
   const Limit time = required_value(flag, text, parse_time(text, now));
   if (!time) refuse_value(flag, text, {{}, "a time"});
   return *time;
+}
+
+std::int64_t required_moment(std::string_view flag, std::string_view text, base::UnixSeconds now,
+                             std::string_view allowed) {
+  if (text.size() > 1 && text.front() == '-') {
+    if (const auto ago = read_duration(text.substr(1)); ago && *ago <= now) return now - *ago;
+  } else if (const auto time = parse_time(text, now); time && *time) {
+    return **time;
+  }
+  refuse_value(flag, text, {{}, std::string(allowed.empty() ? kMomentForm : allowed)});
+}
+
+void require_order(const FlagTime& from, const FlagTime& to) {
+  if (from.seconds < to.seconds) return;
+  throw CommandError(ExitCode::usage, fmt::format("{} {}: must be later than {} {}", to.flag, printable(to.text),
+                                                  from.flag, printable(from.text)));
 }
 
 void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem) {

@@ -44,6 +44,16 @@ boost::json::value to_json(const Limit& limit);
 
 // The value, or CommandError (wrong usage) that names the flag, the text and what is allowed.
 [[noreturn]] void refuse_value(std::string_view flag, std::string_view text, const base::Problem& problem);
+// A time as of a filter: parse_time() without `never`, and `-7d`, so long ago. `allowed`: what is told instead of the
+// forms of times, where others are usual.
+std::int64_t required_moment(std::string_view flag, std::string_view text, base::UnixSeconds now,
+                             std::string_view allowed = {});
+// CommandError (wrong usage) that names both flags when the end is not after the beginning.
+struct FlagTime {
+  std::string_view flag, text;
+  std::int64_t seconds = 0;
+};
+void require_order(const FlagTime& from, const FlagTime& to);
 // A time that is not `never`.
 std::int64_t required_time(std::string_view flag, std::string_view text, base::UnixSeconds now);
 template <class T>

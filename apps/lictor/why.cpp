@@ -179,8 +179,7 @@ void add_why_command(CLI::App& app, Commands commands) {
                                    "lictor why lic_0123456789abcdefghjkmnpqrs my-machine", o, why);
   command
       .add_option("what", o->names,
-                  "A request id (req_…), a license (lic_… or its key), a client (cli_…), or a license "
-                  "and a client_id")
+                  "A request id, license id or key; also a client (cli_…), or a license and a client_id")
       ->required()
       ->expected(1, 2)
       ->type_name("");

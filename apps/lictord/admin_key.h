@@ -10,8 +10,6 @@
 
 namespace lictor::daemon {
 
-inline constexpr const char* kAdminKeyFile = "admin.key";
-
 // The first administrator: an API key that only this file holds. False when the database has API keys already.
 bool ensure_admin_key(store::Store& store, const std::filesystem::path& path, base::UnixSeconds now);
 

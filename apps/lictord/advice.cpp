@@ -1,18 +1,32 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "config/data_files.h"
 #include "http/listener.h"
+#include "lictord/admin_key.h"
 #include "lictord/commands.h"
+#include "lictord/key_file.h"
 
 namespace lictor::daemon {
 namespace {
 
-std::string advice_on(const http::ListenError& error) {
+// The address that was asked for with a port beside its own, for a second server.
+std::string another_address(const config::Options& options) {
+  const std::string& host = options.server.listen_address;
+  const unsigned port = options.server.listen_port;
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return fmt::format("{}:{}", is_ipv6 ? "[" + host + "]" : host, port == 0 || port >= 65535 ? 8001 : port + 1);
+}
+
+std::string advice_on(const http::ListenError& error, const config::Options& options) {
   switch (error.code().value()) {
     case EADDRINUSE:
-      return "Stop what listens there (ss -ltnp names it), or give another address with --listen.";
+      return fmt::format(
+          "Stop what listens there (ss -ltnp names it), or give another address with --listen, such as --listen {}.",
+          another_address(options));
     case EADDRNOTAVAIL:
       return "It is no address of this machine: give one with --listen; 127.0.0.1 is this machine alone, 0.0.0.0 all "
              "its "
@@ -22,6 +36,24 @@ std::string advice_on(const http::ListenError& error) {
     default:
       return {};
   }
+}
+
+std::string advice_on_lock(const config::Options& options, bool serves) {
+  const std::string url = running_url((options.server.data / config::kUrlFile).string());
+  const std::string where = url.empty() ? "" : fmt::format("A lictord serves it at {}. ", url);
+  if (!serves) return where + "Stop the other process first, or name another directory with --data.";
+  return where + fmt::format("Stop the other process first, or start this one beside it: --listen {} --data DIR",
+                             another_address(options));
+}
+
+// A name without a file behind it, or a directory that was meant to be another.
+std::string advice_on_no_database() {
+  const auto options = config::option_table();
+  const auto data = std::ranges::find(options, std::string_view("data"), &config::Option::name);
+  return fmt::format(
+      "Name the data directory of a server with --data (by default {}, from where lictord was started): the first "
+      "start puts lictor.db and {} into it. --database-url names a database that is elsewhere.",
+      data->default_text, config::kAdminKeyFile);
 }
 
 std::string advice_on(const store::StoreError& error, const config::CommandLine& line) {
@@ -43,7 +75,7 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
     case Kind::newer_schema:
       return "Install the lictord that wrote it or a newer one, or restore a backup from before the upgrade.";
     case Kind::locked:
-      return "Stop the other process first, or name another directory with --data.";
+      return advice_on_lock(*line.outcome.options, line.command == nullptr);
     default:
       return {};
   }
@@ -52,7 +84,9 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
 }  // namespace
 
 std::string advice_for(const std::exception& error, const config::CommandLine& line) {
-  if (const auto* const listen = dynamic_cast<const http::ListenError*>(&error)) return advice_on(*listen);
+  if (const auto* const listen = dynamic_cast<const http::ListenError*>(&error))
+    return advice_on(*listen, *line.outcome.options);
+  if (dynamic_cast<const NoDatabase*>(&error) != nullptr) return advice_on_no_database();
   const auto* const store = dynamic_cast<const store::StoreError*>(&error);
   return store != nullptr ? advice_on(*store, line) : std::string();
 }

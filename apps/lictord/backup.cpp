@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/clock.h"
+#include "config/data_files.h"
 #include "lictord/admin_key.h"
 #include "lictord/commands.h"
 #include "lictord/data_directory.h"
@@ -75,6 +76,8 @@ void record_restore(const std::string& database, const store::CopyFacts& facts) 
 
 int run_backup(const config::CommandLine& line) {
   const std::string database = line.outcome.options->database.sqlite_path.string();
+  std::error_code error;
+  if (!fs::exists(database, error) && !error) throw NoDatabase(database);
   const auto begin = std::chrono::steady_clock::now();
   store::CopyFacts facts;
   {
@@ -96,7 +99,7 @@ int run_backup(const config::CommandLine& line) {
   std::printf(
       "%s written and verified in %.1f s\n%s\n%s is not in it: keep a copy of that file apart.\n"
       "Keep the head's hash elsewhere, too: it shows whether the audit trail was changed.\n",
-      line.argument.c_str(), seconds, as_text(facts).c_str(), kAdminKeyFile);
+      line.argument.c_str(), seconds, as_text(facts).c_str(), config::kAdminKeyFile);
   return 0;
 }
 
@@ -111,7 +114,7 @@ int run_restore(const config::CommandLine& line) {
   copy.replace = line.has("--force");
   const store::CopyFacts facts = store::restore(line.argument, database, copy);
   record_restore(database, facts);
-  const bool has_key = fs::exists(data / kAdminKeyFile, error);
+  const bool has_key = fs::exists(data / config::kAdminKeyFile, error);
   if (line.has("--json")) {
     json::object result = as_json(facts);
     result["file"] = line.argument;
@@ -126,7 +129,7 @@ int run_restore(const config::CommandLine& line) {
     text += fmt::format("The database that was there is {}.previous; delete it when all is well.\n", database);
   if (!has_key) {
     text += fmt::format("There is no {0} in {1}: put yours there, or make one with lictord admin-key --data {1}\n",
-                        kAdminKeyFile, data.string());
+                        config::kAdminKeyFile, data.string());
   }
   text += fmt::format("Start it: lictord --data {}\n", data.string());
   std::fputs(text.c_str(), stdout);
@@ -137,11 +140,8 @@ int run_admin_key(const config::CommandLine& line) {
   const config::Options& options = *line.outcome.options;
   const std::string database = options.database.sqlite_path.string();
   std::error_code error;
-  if (!fs::exists(database, error)) {
-    throw std::runtime_error("there is no database at " + database +
-                             ": the first start of lictord makes one, and the key");
-  }
-  const fs::path path = fs::absolute(options.server.data / kAdminKeyFile);
+  if (!fs::exists(database, error)) throw NoDatabase(database);
+  const fs::path path = fs::absolute(options.server.data / config::kAdminKeyFile);
   const auto store = store::open_sqlite({.path = database, .on_commit = {}});
   const bool replaces = fs::exists(path, error);
   const std::string id = replace_admin_key(*store, path, base::SystemClock().now());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 #include "config/commands.h"
@@ -15,6 +16,11 @@ int run_backup(const config::CommandLine& line);
 int run_restore(const config::CommandLine& line);
 int run_admin_key(const config::CommandLine& line);
 int run_docs(const config::CommandLine& line);
+
+// The command is about a database that is there.
+struct NoDatabase : std::runtime_error {
+  explicit NoDatabase(const std::string& path) : std::runtime_error("there is no database at " + path) {}
+};
 
 // What to do about it, as a sentence to whoever gave this command line, which has options; empty when the error says
 // all.

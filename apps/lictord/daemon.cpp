@@ -13,6 +13,7 @@
 
 #include "api/routes.h"
 #include "base/service_notify.h"
+#include "config/data_files.h"
 #include "config/live_options.h"
 #include "http/server.h"
 #include "lictord/admin_key.h"
@@ -28,9 +29,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-constexpr const char* kUrlFile = "lictord.url";
-constexpr const char* kProfileFile = "profile.toml";
 
 crypto::Prf::Key random_key() {
   crypto::Prf::Key key{};
@@ -145,7 +143,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
       batch_jobs(metrics.histogram("lictor_batch_jobs", "Commands in one transaction.",
                                    {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
       store(open_store()),
-      first_start(ensure_admin_key(*store, data / kAdminKeyFile, clock.now())),
+      first_start(ensure_admin_key(*store, data / config::kAdminKeyFile, clock.now())),
       key_digest(store->digest_key()),
       demo(options.server.demo
                ? std::optional(prepare_demo(*store, key_digest, clock.now(), (data / kDemoClientKeyFile).string()))
@@ -288,12 +286,12 @@ void Daemon::start() {
   const std::string url = url_of(host, parts_->server.port());
   // A port that was free by chance is another one the next time. Not only at the first start: that may have failed
   // later.
-  if (fs::exists(parts_->data / kAdminKeyFile) && parts_->options.server.listen_port != 0) {
-    write_profile_file((parts_->data / kProfileFile).string(), local_url_of(host, parts_->server.port()),
-                       kAdminKeyFile);
+  if (fs::exists(parts_->data / config::kAdminKeyFile) && parts_->options.server.listen_port != 0) {
+    write_profile_file((parts_->data / config::kProfileFile).string(), local_url_of(host, parts_->server.port()),
+                       config::kAdminKeyFile);
   }
   try {
-    parts_->url_file.emplace((parts_->data / kUrlFile).string(), url);
+    parts_->url_file.emplace((parts_->data / config::kUrlFile).string(), url);
   } catch (const std::system_error& error) {  // a full disk must not keep what can be served from being served
     parts_->log.warning("server.url_file_failed", "The address can't be noted; lictor --data will not find it",
                         {{"error", error.what()}});
@@ -332,8 +330,8 @@ void Daemon::print_banner() const {
     return fs::exists(path, error) ? fmt::format("{} (mode 0600{})", shown(path), what)
                                    : fmt::format("{} is not there: use a key made elsewhere", shown(path));
   };
-  text += fmt::format("  admin key  {}\n",
-                      describe_key(parts_->data / kAdminKeyFile, parts_->first_start ? ", written just now" : ""));
+  text += fmt::format("  admin key  {}\n", describe_key(parts_->data / config::kAdminKeyFile,
+                                                        parts_->first_start ? ", written just now" : ""));
   if (parts_->demo) {
     const std::string client_key = shown(parts_->data / kDemoClientKeyFile);
     text += fmt::format("  demo key   {}\n\nA license of product 'demo': {}\n\nActivate it:\n\n",

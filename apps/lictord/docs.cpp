@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "api/reference.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "lictord/commands.h"
 
 namespace lictor::daemon {
@@ -33,7 +33,7 @@ int run_docs(const config::CommandLine& line) {
     std::fputs(page.render().c_str(), stdout);
     return 0;
   }
-  throw std::runtime_error("no page " + line.argument + config::suggestion(line.argument, names));
+  throw std::runtime_error("no page " + line.argument + base::suggestion(line.argument, names));
 }
 
 }  // namespace lictor::daemon

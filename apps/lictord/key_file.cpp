@@ -9,19 +9,21 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "base/encoding.h"
+#include "store/lock_file.h"
 
 namespace lictor::daemon {
 namespace {
 
 [[noreturn]] void fail(const std::string& path) { throw std::system_error(errno, std::generic_category(), path); }
 
-void write_file(const std::string& path, std::string_view text, mode_t mode) {
+void write_file(const std::string& path, std::string_view text) {
   const std::string draft = path + ".new";
   ::unlink(draft.c_str());
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) fail(draft);
   const std::string line = std::string(text) + "\n";
   const bool written =
@@ -39,7 +41,7 @@ void write_file(const std::string& path, std::string_view text, mode_t mode) {
 
 }  // namespace
 
-void write_key_file(const std::string& path, std::string_view secret) { write_file(path, secret, 0600); }
+void write_key_file(const std::string& path, std::string_view secret) { write_file(path, secret); }
 
 void write_profile_file(const std::string& path, std::string_view url, std::string_view key_file) {
   if (std::filesystem::exists(std::filesystem::symlink_status(path))) return;
@@ -49,11 +51,11 @@ void write_profile_file(const std::string& path, std::string_view url, std::stri
       "url = {}\n"
       "api_key_file = {}  # relative to this file",
       base::json_string(url), base::json_string(key_file));
-  write_file(path, text, 0600);
+  write_file(path, text);
 }
 
 UrlFile::UrlFile(std::string path, std::string_view url) : path_(std::move(path)) {
-  write_file(path_, url, 0644);
+  write_file(path_, url);
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0 || ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) fail(path_);
 }
@@ -61,6 +63,13 @@ UrlFile::UrlFile(std::string path, std::string_view url) : path_(std::move(path)
 UrlFile::~UrlFile() {
   ::unlink(path_.c_str());
   ::close(descriptor_);
+}
+
+std::string running_url(const std::string& path) {
+  std::ifstream file(path);
+  std::string url;
+  std::getline(file, url);
+  return store::is_locked(path) ? url : std::string();
 }
 
 }  // namespace lictor::daemon

@@ -15,7 +15,7 @@ void write_key_file(const std::string& path, std::string_view secret);
 void write_profile_file(const std::string& path, std::string_view url, std::string_view key_file);
 
 // Where this server listens, for `lictor --data`: a file that is locked (flock) as long as the server lives, so that an
-// address a crash left behind is not believed. Removed at the end.
+// address a crash left behind is not believed. Mode 0600: whoever may open it could hold that lock. Removed at the end.
 class UrlFile {
  public:
   UrlFile(std::string path, std::string_view url);
@@ -27,5 +27,7 @@ class UrlFile {
   const std::string path_;
   int descriptor_ = -1;
 };
+// What the file says while a server that lives holds it; empty otherwise.
+std::string running_url(const std::string& path);
 
 }  // namespace lictor::daemon

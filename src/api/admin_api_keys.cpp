@@ -3,6 +3,7 @@
 
 #include "api/admin.h"
 #include "api/admin_change.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "base/encoding.h"
 
@@ -11,10 +12,6 @@ namespace {
 
 namespace json = boost::json;
 using licensing::Code;
-
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
 
 std::string key_id(const store::ApiKey& key) { return base::format_id(base::kApiKeyPrefix, key.id); }
 bool administers(const store::ApiKey& key) { return key.scopes.find("admin:") != std::string::npos; }
@@ -36,7 +33,7 @@ std::optional<RequestFault> read_words(const Arguments& arguments, std::string_v
   for (const auto& item : *array) {
     const bool word = item.is_string() && !item.get_string().empty() &&
                       std::string_view(item.get_string()).find(' ') == std::string_view::npos;
-    if (!word) return bad(field, "must hold one text without spaces in each item");
+    if (!word) return bad_request(field, "must hold one text without spaces in each item");
     words.append(words.empty() ? "" : " ").append(std::string_view(item.get_string()));
   }
   return std::nullopt;
@@ -45,30 +42,28 @@ std::optional<RequestFault> read_words(const Arguments& arguments, std::string_v
 std::optional<RequestFault> read_scopes(const Arguments& arguments, std::string& scopes) {
   if (auto fault = read_words(arguments, "scopes", scopes)) return fault;
   const auto parsed = auth::parse_scopes(scopes);
-  return parsed ? std::nullopt : std::optional(bad("scopes", parsed.problem().message));
+  return parsed ? std::nullopt : std::optional(bad_request("scopes", parsed.problem().message));
 }
 
 std::optional<RequestFault> read_addresses(const Arguments& arguments, std::string& addresses) {
   if (auto fault = read_words(arguments, "addresses", addresses)) return fault;
   const auto parsed = auth::AddressList::parse(addresses);
-  return parsed ? std::nullopt : std::optional(bad("addresses", parsed.problem().message));
+  return parsed ? std::nullopt : std::optional(bad_request("addresses", parsed.problem().message));
 }
 
 std::optional<RequestFault> read_key(const App& app, const Arguments& arguments, store::ApiKey& key) {
   key.name = arguments.text_or("name");
   if (auto fault = read_scopes(arguments, key.scopes)) return fault;
   if (auto fault = read_addresses(arguments, key.addresses)) return fault;
-  if (const auto name = arguments.text("product")) {
-    const auto product = app.catalog.product(*name);
-    if (!product) return bad("product", "'" + *name + "' is not known");
-    key.product = product->stored.row;
+  if (arguments.text("product")) {
+    if (auto fault = read_product(app, arguments, key.product)) return fault;
     if (administers(key))
-      return bad("product", "can't limit a key with an admin scope: administration is of the whole server");
+      return bad_request("product", "can't limit a key with an admin scope: administration is of the whole server");
   }
   key.expires_at = arguments.integer("expires_at").value_or(licensing::kNever);
   key.require_signature = arguments.boolean("require_signature").value_or(false);
   if (key.require_signature && administers(key))
-    return bad("require_signature", "is for keys of clients: administrative calls have no signature");
+    return bad_request("require_signature", "is for keys of clients: administrative calls have no signature");
   return std::nullopt;
 }
 
@@ -83,7 +78,7 @@ std::optional<RequestFault> change_members(const Arguments& arguments, store::Ap
   if (arguments.is_null("expires_at")) key.expires_at = licensing::kNever;
   if (const auto value = arguments.boolean("require_signature")) key.require_signature = *value;
   if (key.require_signature && administers(key))
-    return bad("require_signature", "is for keys of clients: administrative calls have no signature");
+    return bad_request("require_signature", "is for keys of clients: administrative calls have no signature");
   if (arguments.array("addresses") != nullptr) return read_addresses(arguments, key.addresses);
   return std::nullopt;
 }
@@ -94,9 +89,9 @@ Failure forbidden(std::string message) { return {Code::forbidden, std::move(mess
 std::optional<Failure> refuse_grant(const Author& author, const store::ApiKey& key) {
   const auto scopes = auth::parse_scopes(key.scopes);
   const auto addresses = auth::AddressList::parse(key.addresses);
-  if (!scopes || (author.scopes | *scopes) != author.scopes)
+  if (!scopes || (author.rights.scopes | *scopes) != author.rights.scopes)
     return forbidden("A key can't grant scopes that the caller's own key lacks");
-  if (!addresses || !author.addresses.covers(*addresses))
+  if (!addresses || !author.rights.addresses.covers(*addresses))
     return forbidden("A key can't be used from more addresses than the caller's own");
   if (key.expires_at > author.key.expires_at)
     return forbidden("A key can't be made to last longer than the caller's own");

@@ -2,6 +2,7 @@
 #include "api/admin.h"
 #include "api/admin_change.h"
 #include "api/admin_license.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "base/encoding.h"
 
@@ -195,9 +196,9 @@ void handle_create_policy(Call& call) {
   const auto arguments = read_arguments(call);
   if (!arguments) return;
   if (const auto fault = refuse_name(*arguments)) return call.fail(*fault);
-  const std::string product_name = arguments->text_or("product");
-  const auto product = call.app().catalog.product(product_name);
-  if (!product) return call.fail(RequestFault{Code::bad_request, "product", "'" + product_name + "' is not known"});
+  std::optional<RequestFault> fault;
+  const auto product = named_product(call.app(), arguments->text_or("product"), fault);
+  if (!product) return call.fail(*fault);
   const json::object* terms = arguments->object("terms");
   licensing::Terms checked;
   if (terms != nullptr) {
@@ -229,10 +230,11 @@ void handle_create_policy(Call& call) {
 void handle_list_policies(Call& call) {
   const auto arguments = read_arguments(call);
   if (!arguments) return;
-  const auto product = arguments->text("product");
+  store::Row product = 0;  // all
+  if (const auto fault = read_product(call.app(), *arguments, product)) return call.fail(*fault);
   std::vector<std::string> views;
   for (const auto& policy : call.app().catalog.policies()) {
-    if (!product || policy->product->stored.name == *product) views.push_back(view_policy(*policy));
+    if (product == 0 || policy->stored.product == product) views.push_back(view_policy(*policy));
   }
   call.succeed(200, begin_list("policies", views) + "}", "Policies");
 }

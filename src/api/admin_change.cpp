@@ -118,12 +118,11 @@ struct ChangeCall final : service::AdminJob, http::Continuation {
 // What authenticate() looked at when the call came in, once more.
 std::optional<Failure> ChangeCall::find_author(store::Tx& tx, base::UnixSeconds now, Author& author) const {
   auto key = tx.api_key(caller);
-  if (!key || key->revoked_at != 0 || now >= key->expires_at) return Failure{Code::unauthenticated, {}, {}, 0, {}};
-  const auto scopes = auth::parse_scopes(key->scopes);
-  auto addresses = auth::AddressList::parse(key->addresses);
-  if (!scopes || !addresses || !addresses->allows(address) || !auth::grants(*scopes, ticket.route->scope))
+  auto rights = key ? auth::rights_of(*key, now) : std::nullopt;
+  if (!rights) return Failure{Code::unauthenticated, {}, {}, 0, {}};
+  if (!rights->addresses.allows(address) || !auth::grants(rights->scopes, ticket.route->scope))
     return Failure{Code::forbidden, {}, {}, 0, {}};
-  author = {*std::move(key), *scopes, *std::move(addresses), address};
+  author = {*std::move(key), *std::move(rights), address};
   return std::nullopt;
 }
 

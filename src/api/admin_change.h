@@ -30,9 +30,8 @@ Outcome refused(licensing::Code code, std::string message = {});
 // Whose change it is, as its transaction has it: while the change waited, the key may have been changed or revoked.
 struct Author {
   store::ApiKey key;
-  auth::ScopeSet scopes = 0;
-  auth::AddressList addresses;  // from where the key may be used
-  std::string address;          // from where it is used now
+  auth::KeyRights rights;
+  std::string address;  // from where the key is used now
 };
 
 // The transaction of a change, as its work sees it. On the write path's thread.

@@ -7,6 +7,7 @@
 #include "api/admin_fields.h"
 #include "api/admin_license.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/json_document.h"
 #include "api/routes.h"
@@ -54,10 +55,6 @@ struct RowResult {
   std::optional<RequestFault> fault;
 };
 
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
-
 LicenseStatus status_of(const std::string& name) {
   return name == "suspended" ? LicenseStatus::suspended
          : name == "revoked" ? LicenseStatus::revoked
@@ -69,30 +66,35 @@ std::string_view name_of_status(LicenseStatus status) {
 
 // ---- reading ----
 
-std::optional<RequestFault> read_names(const App& app, const Arguments& members, ImportRow& row) {
-  const std::string product_name = members.text_or("product");
-  const auto product = app.catalog.product(product_name);
-  if (!product) return bad("product", "'" + product_name + "' is not known");
-  const std::string policy_name = members.text_or("policy");
-  row.policy = app.catalog.policy(product->stored.row, policy_name);
-  if (!row.policy) return bad("policy", "'" + policy_name + "' is no policy of this product");
+std::optional<RequestFault> read_names(const Arguments& members, PolicyNames& names, ImportRow& row) {
+  std::optional<RequestFault> fault;
+  row.policy = names.find(members.text_or("product"), members.text_or("policy"), fault);
+  if (!row.policy) return fault;
   if (const auto key = members.text("license_key")) {
     const auto normal = licensing::normalize_license_key(*key);
-    if (!normal) return bad("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
+    if (!normal) return bad_request("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
     row.key = std::string(normal->view());
   }
   if (const auto id = members.text("license_id")) {
     row.id = base::parse_id(base::kLicensePrefix, *id);
-    if (!row.id) return bad("license_id", "must be lic_ and 26 characters");
+    if (!row.id) return bad_request("license_id", "must be lic_ and 26 characters");
   }
   return std::nullopt;
 }
 
-std::optional<RequestFault> read_row(const App& app, const json::value& value, ImportRow& row) {
-  if (!value.is_object()) return bad("licenses", "must hold objects");
-  if (auto fault = check_members(fields::kImportRow, value.get_object())) return fault;
+// As check_members(), and where a member of the terms belongs.
+std::optional<RequestFault> check_row(const json::object& members) {
+  auto fault = check_members(fields::kImportRow, members);
+  if (fault && fault->code == Code::unknown_field && service::is_term(fault->field))
+    fault->message = fmt::format("is a member of the terms: give it in overrides, {{\"{}\":…}}", fault->field);
+  return fault;
+}
+
+std::optional<RequestFault> read_row(const App& app, const json::value& value, PolicyNames& names, ImportRow& row) {
+  if (!value.is_object()) return bad_request("licenses", "must hold objects");
+  if (auto fault = check_row(value.get_object())) return fault;
   const Arguments members(value.get_object());
-  if (auto fault = read_names(app, members, row)) return fault;
+  if (auto fault = read_names(members, names, row)) return fault;
   row.holder = members.text("holder");
   if (members.is_null("holder")) row.holder = "";
   if (const auto status = members.text("status")) row.status = status_of(*status);
@@ -110,7 +112,7 @@ std::optional<RequestFault> read_row(const App& app, const json::value& value, I
   try {
     row.terms = app.catalog.terms(row.policy->stored.row, row.overrides.value_or(""));
   } catch (const std::runtime_error&) {
-    return bad("policy", "was deleted");
+    return bad_request("policy", "was deleted");
   }
   return std::nullopt;
 }
@@ -120,7 +122,8 @@ void refuse_twins(std::vector<ImportRow>& rows) {
   std::unordered_map<std::string, std::size_t> seen;
   const auto note = [&](std::size_t at, std::string name, std::string_view field) {
     const auto [it, is_new] = seen.try_emplace(std::move(name), at);
-    if (!is_new && !rows[at].fault) rows[at].fault = bad(field, fmt::format("is that of row {} too", it->second));
+    if (!is_new && !rows[at].fault)
+      rows[at].fault = bad_request(field, fmt::format("is that of row {} too", it->second));
   };
   for (std::size_t at = 0; at < rows.size(); ++at) {
     if (rows[at].key) note(at, "k" + *rows[at].key, "license_key");
@@ -142,7 +145,8 @@ std::optional<RequestFault> read_import(const App& app, std::span<const Field> t
                                                  : OnConflict::fail;
   const json::array& rows = *arguments.array("licenses");
   import.rows.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) import.rows[i].fault = read_row(app, rows[i], import.rows[i]);
+  PolicyNames names(app);
+  for (std::size_t i = 0; i < rows.size(); ++i) import.rows[i].fault = read_row(app, rows[i], names, import.rows[i]);
   refuse_twins(import.rows);
   return std::nullopt;
 }
@@ -212,7 +216,7 @@ class Importer {
     for (std::size_t i = 0; i < import_.rows.size(); ++i) {
       const auto& policy = import_.rows[i].policy;
       if (!policy || change_.app.catalog.policy(policy->stored.id)) continue;
-      fail(i, bad("policy", "'" + policy->stored.name + "' was deleted"));
+      fail(i, bad_request("policy", "'" + policy->stored.name + "' was deleted"));
     }
   }
 
@@ -223,19 +227,19 @@ class Importer {
       if (!existing_[i]) continue;
       const auto [it, is_new] = seen.try_emplace(existing_[i]->license.row, i);
       if (!is_new && !results_[i].fault)
-        fail(i, bad(import_.rows[i].key ? "license_key" : "license_id",
-                    fmt::format("is of the same license as row {}", it->second)));
+        fail(i, bad_request(import_.rows[i].key ? "license_key" : "license_id",
+                            fmt::format("is of the same license as row {}", it->second)));
     }
   }
 
   // What a row can't make of the license that is there.
   std::optional<RequestFault> refuse_existing(const ImportRow& row, const store::LicenseDetails& existing) const {
     if (row.id && *row.id != existing.license.id)
-      return bad("license_id", "is not that of the license with this license_key, " +
-                                   base::format_id(base::kLicensePrefix, existing.license.id));
+      return bad_request("license_id", "is not that of the license with this license_key, " +
+                                           base::format_id(base::kLicensePrefix, existing.license.id));
     const auto terms = change_.app.catalog.terms(existing.license.policy, existing.license.overrides);
     if (terms->product->stored.row != row.policy->product->stored.row)
-      return bad("product", "must be that of the license, '" + terms->product->stored.name + "'");
+      return bad_request("product", "must be that of the license, '" + terms->product->stored.name + "'");
     return std::nullopt;
   }
 
@@ -255,7 +259,7 @@ class Importer {
       if (!found[at]) continue;
       auto& existing = existing_[rows[at]];
       if (existing && existing->license.row != found[at]->license.row) {
-        fail(rows[at], bad("license_id", "belongs to another license than license_key"));
+        fail(rows[at], bad_request("license_id", "belongs to another license than license_key"));
         continue;
       }
       existing = std::move(found[at]);
@@ -275,7 +279,7 @@ class Importer {
     store::LicenseDetails license =
         exists ? wanted(change_.app, row, *existing_[at]) : fresh(change_.app, row, change_.now);
     if (license.license.state.expires_at <= license.license.state.starts_at)
-      return fail(at, bad("expires_at", "must be after starts_at"));
+      return fail(at, bad_request("expires_at", "must be after starts_at"));
     result.id = license.license.id;
     result.key = license.key;
     if (!exists) {

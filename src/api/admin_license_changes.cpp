@@ -5,6 +5,7 @@
 
 #include "api/admin.h"
 #include "api/admin_license.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/signed_request.h"
 #include "base/encoding.h"
@@ -15,10 +16,6 @@ namespace {
 namespace json = boost::json;
 using licensing::Code;
 using store::LicenseDetails;
-
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
 
 std::string license_id(const LicenseDetails& details) {
   return base::format_id(base::kLicensePrefix, details.license.id);
@@ -62,10 +59,10 @@ std::string object_text(const std::string& text) { return text.empty() ? "{}" : 
 
 std::optional<RequestFault> change_policy(Change& change, LicenseDetails& details, const std::string& name) {
   const auto terms = change.app.catalog.terms(details.license.policy, details.license.overrides);
-  const auto policy = change.app.catalog.policy(terms->product->stored.row, name);
-  if (!policy) return bad("policy", "'" + name + "' is no policy of the license's product");
-  details.license.policy = policy->stored.row;
-  return std::nullopt;
+  std::optional<RequestFault> fault;
+  const auto policy = named_policy(change.app, *terms->product, name, fault);
+  if (policy) details.license.policy = policy->stored.row;
+  return fault;
 }
 
 std::optional<RequestFault> change_members(Change& change, LicenseDetails& details, const Arguments& arguments) {
@@ -78,7 +75,7 @@ std::optional<RequestFault> change_members(Change& change, LicenseDetails& detai
   if (const auto time = arguments.integer("starts_at")) state.starts_at = *time;
   if (const auto time = arguments.integer("expires_at")) state.expires_at = *time;
   if (arguments.is_null("expires_at")) state.expires_at = licensing::kNever;
-  if (state.expires_at <= state.starts_at) return bad("expires_at", "must be after starts_at");
+  if (state.expires_at <= state.starts_at) return bad_request("expires_at", "must be after starts_at");
   std::optional<RequestFault> fault;
   auto overrides = change_terms(details.license.overrides, {arguments.object("overrides"), arguments.array("unset")},
                                 "overrides", fault);
@@ -112,8 +109,8 @@ Edit patch(Change& change, LicenseDetails& details, const Arguments& arguments) 
 Edit set_expiry(LicenseDetails& details, base::UnixSeconds time, std::string_view action, std::string_view message,
                 const Arguments& arguments) {
   licensing::License& state = details.license.state;
-  if (time > kMaxTime) return edit_refused(bad("seconds", "would lead beyond the year 9999"));
-  if (time <= state.starts_at) return edit_refused(bad("expires_at", "must be after starts_at"));
+  if (time > kMaxTime) return edit_refused(bad_request("seconds", "would lead beyond the year 9999"));
+  if (time <= state.starts_at) return edit_refused(bad_request("expires_at", "must be after starts_at"));
   ChangedMembers members;
   members.add("expires_at", optional_time(state.expires_at), optional_time(time));
   if (members.empty()) return {{}, {}, "License is as it was", {}};
@@ -127,7 +124,8 @@ Edit renew(Change& change, LicenseDetails& details, const Arguments& arguments) 
   const auto given = arguments.integer("expires_at");
   const auto time = given ? given : licensing::renewed_expiry(details.license.state, terms->terms, change.now);
   if (!time) {
-    return edit_refused(bad("expires_at", "is needed: the license has no duration to add, or does not expire yet"));
+    return edit_refused(
+        bad_request("expires_at", "is needed: the license has no duration to add, or does not expire yet"));
   }
   return set_expiry(details, *time, "license.renewed", "License renewed", arguments);
 }
@@ -138,11 +136,11 @@ Edit extend(Change&, LicenseDetails& details, const Arguments& arguments) {
   const auto time = arguments.integer("expires_at");
   const base::UnixSeconds expires_at = details.license.state.expires_at;
   if (seconds.has_value() == time.has_value())
-    return edit_refused(bad("seconds", "or expires_at must be given, not both"));
+    return edit_refused(bad_request("seconds", "or expires_at must be given, not both"));
   if (time && *time < expires_at && expires_at != licensing::kNever)
-    return edit_refused(bad("expires_at", "must not be before the present expiry; PATCH shortens a license"));
+    return edit_refused(bad_request("expires_at", "must not be before the present expiry; PATCH shortens a license"));
   if (expires_at == licensing::kNever)
-    return edit_refused(bad(seconds ? "seconds" : "expires_at", "can't extend a license that does not expire"));
+    return edit_refused(bad_request(seconds ? "seconds" : "expires_at", "can't extend a license that does not expire"));
   return set_expiry(details, time ? *time : expires_at + *seconds, "license.extended", "License extended", arguments);
 }
 

@@ -4,6 +4,7 @@
 #include "api/admin.h"
 #include "api/admin_license.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/signed_request.h"
 #include "base/encoding.h"
@@ -24,31 +25,25 @@ struct Order {  // licenses to be issued
   std::string overrides;
 };
 
-RequestFault bad(std::string_view field, std::string message) {
-  return {Code::bad_request, std::string(field), std::move(message)};
-}
-
 std::optional<RequestFault> read_order(App& app, const Arguments& arguments, Order& order) {
-  const std::string product_name = arguments.text_or("product");
-  const std::string policy_name = arguments.text_or("policy");
-  const auto product = app.catalog.product(product_name);
-  if (!product) return bad("product", "'" + product_name + "' is not known");
-  const auto policy = app.catalog.policy(product->stored.row, policy_name);
-  if (!policy) return bad("policy", "'" + policy_name + "' is no policy of this product");
+  std::optional<RequestFault> fault;
+  const auto product = named_product(app, arguments.text_or("product"), fault);
+  if (!product) return fault;
+  const auto policy = named_policy(app, *product, arguments.text_or("policy"), fault);
+  if (!policy) return fault;
   order.policy = policy->stored.id;
   order.count = arguments.integer("count").value_or(1);
   if (const auto key = arguments.text("license_key")) {
     const auto normal = licensing::normalize_license_key(*key);
-    if (!normal) return bad("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
-    if (order.count != 1) return bad("count", "must be 1 when license_key is given");
+    if (!normal) return bad_request("license_key", "must be 4 to 64 characters of [A-Z0-9-]");
+    if (order.count != 1) return bad_request("count", "must be 1 when license_key is given");
     order.key = std::string(normal->view());
   }
   order.holder = arguments.text_or("holder");
   order.starts_at = arguments.integer("starts_at");
   order.expires_at = arguments.integer("expires_at");
   if (order.expires_at && *order.expires_at <= order.starts_at.value_or(app.clock.now()))
-    return bad("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
-  std::optional<RequestFault> fault;
+    return bad_request("expires_at", order.starts_at ? "must be after starts_at" : "must be in the future");
   const auto overrides = change_terms({}, {arguments.object("overrides"), nullptr}, "overrides", fault);
   if (!overrides) return fault;
   order.overrides = *overrides;
@@ -70,7 +65,7 @@ store::NewLicense make_license(const App& app, const Order& order, store::Row po
 
 Outcome issue(Change& change, const Order& order) {
   const auto policy = change.app.catalog.policy(order.policy);
-  if (!policy) return refused(bad("policy", "was deleted"));
+  if (!policy) return refused(bad_request("policy", "was deleted"));
   const auto terms = change.app.catalog.terms(policy->stored.row, order.overrides);
   const std::string detail =
       fmt::format(R"({{"product":{},"policy":{}}})", base::json_string(policy->product->stored.name),
@@ -139,20 +134,6 @@ store::LicenseOrder order_of(const Arguments& arguments) {
 }
 
 }  // namespace
-
-std::optional<RequestFault> read_owner(const App& app, const Arguments& arguments, store::LicenseFilter& filter) {
-  if (const auto name = arguments.text("product")) {
-    const auto product = app.catalog.product(*name);
-    if (!product) return bad("product", "'" + *name + "' is not known");
-    filter.product = product->stored.row;
-  }
-  if (const auto name = arguments.text("policy")) {
-    const auto policy = filter.product == 0 ? nullptr : app.catalog.policy(filter.product, *name);
-    if (!policy) return bad("policy", "must be a policy of the product that 'product' names");
-    filter.policy = policy->stored.row;
-  }
-  return std::nullopt;
-}
 
 void handle_create_licenses(Call& call) {
   const auto arguments = read_arguments(call);

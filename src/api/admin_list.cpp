@@ -45,12 +45,16 @@ std::optional<store::Position> parse_position(std::string_view text) {
   return position;
 }
 
+RequestFault cursor_fault() {
+  return {licensing::Code::bad_request, "cursor", "must be the next_cursor of an earlier answer to the same call"};
+}
+
 std::optional<RequestFault> read_position(const Arguments& arguments, std::optional<store::Position>& after) {
   const auto text = arguments.text("cursor");
   if (!text) return std::nullopt;
   after = parse_position(*text);
   if (after) return std::nullopt;
-  return RequestFault{licensing::Code::bad_request, "cursor", "must be a next_cursor of an earlier answer"};
+  return cursor_fault();
 }
 
 void append_next(std::string& out, const std::optional<std::string>& next) {

@@ -10,15 +10,14 @@
 
 namespace lictor::api {
 
-// `product` and `policy` of a query.
-std::optional<RequestFault> read_owner(const App& app, const Arguments& arguments, store::LicenseFilter& filter);
-
 // The argument `license_id`.
 std::optional<RequestFault> read_license_id(const Arguments& arguments, std::optional<store::LicenseRef>& license);
 
 // A cursor is a Position as text: `number.row` or `number.row.hexadecimal text`. Callers must not look into it.
 std::string format_position(const store::Position& position);
 std::optional<store::Position> parse_position(std::string_view text);
+// A `cursor` that is none.
+RequestFault cursor_fault();
 // The argument `cursor`.
 std::optional<RequestFault> read_position(const Arguments& arguments, std::optional<store::Position>& after);
 

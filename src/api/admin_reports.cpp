@@ -7,6 +7,7 @@
 #include "api/admin.h"
 #include "api/admin_change.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/errors.h"
 #include "api/report_text.h"
 #include "base/encoding.h"
@@ -72,18 +73,14 @@ std::optional<RequestFault> read_days(const Arguments& arguments, base::UnixSeco
 
 std::optional<RequestFault> read_query(Call& call, const Arguments& arguments, ReportQuery& query) {
   if (auto fault = read_days(arguments, call.app().clock.now(), query)) return fault;
-  if (const auto name = arguments.text("product")) {
-    const auto product = call.app().catalog.product(*name);
-    if (!product) return RequestFault{Code::bad_request, "product", "is not the name of a product"};
-    query.product = product->stored.row;
-  }
+  if (auto fault = read_product(call.app(), arguments, query.product)) return fault;
   if (auto fault = read_license_id(arguments, query.license_ref)) return fault;
   query.by_license = query.license_ref || arguments.text_or("by") == "license";
   query.limit = static_cast<std::size_t>(arguments.integer("limit").value_or(1000));
   if (arguments.text_or("format") == "csv") query.format = ReportText::Format::csv;
   if (const auto cursor = arguments.text("cursor")) {
     query.after = parse_key(*cursor);
-    if (!query.after) return RequestFault{Code::bad_request, "cursor", "must be a next_cursor of an earlier answer"};
+    if (!query.after) return cursor_fault();
   }
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include "api/admin.h"
 #include "api/admin_change.h"
 #include "api/admin_list.h"
+#include "api/admin_names.h"
 #include "api/admin_view.h"
 #include "api/signed_request.h"
 #include "base/encoding.h"

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "api/query.h"
+#include "base/choices.h"
 #include "base/encoding.h"
 
 namespace lictor::api {
@@ -13,15 +14,6 @@ namespace {
 
 namespace json = boost::json;
 using licensing::Code;
-
-bool is_choice(std::string_view text, std::string_view choices) {
-  while (!choices.empty()) {
-    const std::string_view choice = choices.substr(0, choices.find('|'));
-    if (choice == text) return true;
-    choices.remove_prefix(std::min(choices.size(), choice.size() + 1));
-  }
-  return false;
-}
 
 bool is_text(const json::value& value, const Field& field) {
   if (!value.is_string()) return false;
@@ -41,7 +33,7 @@ bool is_allowed(const json::value& value, const Field& field) {
     case FieldType::boolean:
       return value.is_bool();
     case FieldType::choice:
-      return value.is_string() && is_choice(value.get_string(), field.choices);
+      return value.is_string() && base::is_choice(value.get_string(), field.choices);
     case FieldType::object:
       return value.is_object();
     case FieldType::array:
@@ -49,14 +41,6 @@ bool is_allowed(const json::value& value, const Field& field) {
              value.get_array().size() <= static_cast<std::size_t>(field.most);
   }
   return false;
-}
-
-// "a, b or c"
-std::string spelled_choices(std::string_view choices) {
-  std::string text(choices);
-  if (const std::size_t last = text.rfind('|'); last != std::string::npos) text.replace(last, 1, " or ");
-  for (std::size_t bar = 0; (bar = text.find('|')) != std::string::npos;) text.replace(bar, 1, ", ");
-  return text;
 }
 
 const Field* find_field(std::span<const Field> fields, std::string_view name) {
@@ -93,7 +77,7 @@ std::string allowed_text(const Field& field) {
       text = "true or false";
       break;
     case FieldType::choice:
-      text = spelled_choices(field.choices);
+      text = base::spelled_choices(field.choices);
       break;
     case FieldType::object:
       text = "an object";

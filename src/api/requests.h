@@ -21,6 +21,9 @@ struct RequestFault {
   std::string field;
   std::string message;
 };
+inline RequestFault bad_request(std::string_view field, std::string message) {
+  return {licensing::Code::bad_request, std::string(field), std::move(message)};
+}
 
 // What every data-plane request may carry.
 struct RequestBasics {

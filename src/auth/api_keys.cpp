@@ -65,6 +65,13 @@ NewApiKey make_api_key() {
   return key;
 }
 
+std::optional<KeyRights> rights_of(const store::ApiKey& key, base::UnixSeconds now) {
+  const auto scopes = parse_scopes(key.scopes);
+  auto addresses = AddressList::parse(key.addresses);
+  if (key.revoked_at != 0 || now >= key.expires_at || !scopes || !addresses) return std::nullopt;
+  return KeyRights{*scopes, *std::move(addresses)};
+}
+
 struct ApiKeys::Verified {
   Caller caller;
   crypto::HmacSha256 hmac;
@@ -108,11 +115,9 @@ bool ApiKeys::has_substitute(const store::ApiKey& key, std::string_view address,
   const std::lock_guard lock(mutex_);
   return std::ranges::any_of(keys_, [&](const auto& entry) {
     const store::ApiKey& other = entry.second;
-    const auto scopes = parse_scopes(other.scopes);
-    const auto addresses = AddressList::parse(other.addresses);
-    return other.id != key.id && other.revoked_at == 0 && now < other.expires_at &&
-           other.expires_at >= key.expires_at && other.product == 0 && addresses && addresses->allows(address) &&
-           scopes && (*scopes & *needed) == *needed;
+    const auto rights = rights_of(other, now);
+    return other.id != key.id && other.expires_at >= key.expires_at && other.product == 0 && rights &&
+           rights->addresses.allows(address) && (rights->scopes & *needed) == *needed;
   });
 }
 
@@ -141,14 +146,12 @@ const Caller* ApiKeys::verify(Lane& lane, const base::Digest& digest, std::strin
     stored = it->second;
   }
   if (!crypto::equal_constant_time(as_bytes(hash_of(presented)), as_bytes(stored.secret_hash))) return nullptr;
-  if (stored.revoked_at != 0 || now >= stored.expires_at) return nullptr;
-  const auto scopes = parse_scopes(stored.scopes);
-  auto addresses = AddressList::parse(stored.addresses);
-  if (!scopes || !addresses) return nullptr;
-  auto verified = std::make_unique<Verified>(
-      Verified{{stored.id, *scopes, stored.product, stored.require_signature, stored.expires_at, nullptr, nullptr},
-               crypto::HmacSha256(presented),
-               *std::move(addresses)});
+  auto rights = rights_of(stored, now);
+  if (!rights) return nullptr;
+  auto verified = std::make_unique<Verified>(Verified{
+      {stored.id, rights->scopes, stored.product, stored.require_signature, stored.expires_at, nullptr, nullptr},
+      crypto::HmacSha256(presented),
+      std::move(rights->addresses)});
   verified->caller.hmac = &verified->hmac;
   if (!verified->addresses.empty()) verified->caller.addresses = &verified->addresses;
   return &lane.verified.emplace(digest, std::move(verified)).first->second->caller;

@@ -9,6 +9,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,6 +29,14 @@ struct NewApiKey {
   std::string secret_hash;  // what is stored
 };
 NewApiKey make_api_key();
+
+// What a key may do now.
+struct KeyRights {
+  ScopeSet scopes = 0;
+  AddressList addresses;  // from where it may be used
+};
+// Nothing: the key is revoked or expired, or what is stored of it can't be read.
+std::optional<KeyRights> rights_of(const store::ApiKey& key, base::UnixSeconds now);
 
 // A caller that proved who it is. `hmac` belongs to the I/O thread that asked and is keyed with the API key's text.
 struct Caller {

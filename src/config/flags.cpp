@@ -7,7 +7,7 @@
 #include <map>
 #include <sstream>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace lictor::config {
 namespace {
@@ -77,7 +77,7 @@ std::string unknown_argument(const std::string& argument, const Command* command
     for (const CommandFlag& own : command->flags) flags.push_back(own.flag);
   }
   const std::string flag = argument.substr(0, std::min(argument.find('='), kMaxShownBytes));
-  return fmt::format("unknown flag {}{}", flag, suggestion(flag, flags));
+  return fmt::format("unknown flag {}{}", flag, base::suggestion(flag, flags));
 }
 
 // The texts of the flags; what they mean is looked at later, together with the other sources.
@@ -164,7 +164,7 @@ std::string unknown_command(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(command.name);
   }
   name = name.substr(0, kMaxShownBytes);
-  return fmt::format("unknown command {}{}; the commands are {}", name, suggestion(name, names), known);
+  return fmt::format("unknown command {}{}; the commands are {}", name, base::suggestion(name, names), known);
 }
 
 Flags read_flags(int argc, const char* const* argv, const Command* command) {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/choices.h"
 #include "config/options.h"
 
 namespace lictor::config {
@@ -339,14 +340,6 @@ std::string spelled_duration(std::int64_t milliseconds) {
   return fmt::format("{}ms", milliseconds);
 }
 
-// "human or json", "trace, debug or info"
-std::string spelled_choices(std::string_view choices) {
-  std::string text(choices);
-  if (const std::size_t last = text.rfind('|'); last != std::string::npos) text.replace(last, 1, " or ");
-  for (std::size_t bar; (bar = text.find('|')) != std::string::npos;) text.replace(bar, 1, ", ");
-  return text;
-}
-
 std::string code(std::string_view text) { return text.empty() ? "–" : fmt::format("`{}`", text); }
 
 }  // namespace
@@ -367,7 +360,7 @@ std::string allowed_text(const Option& option) {
       return fmt::format("a duration from {} to {}, such as 10, 10s, 500ms, 2m or 30d", spelled_duration(option.min),
                          spelled_duration(option.max));
     case OptionType::choice:
-      return spelled_choices(option.choices);
+      return base::spelled_choices(option.choices);
     case OptionType::path:
       return "a path";
     case OptionType::address:

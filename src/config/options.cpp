@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/suggest.h"
 #include "config/commands.h"
 #include "config/flags.h"
 #include "config/option_value.h"
 #include "config/options_file.h"
-#include "config/suggest.h"
 
 namespace lictor::config {
 namespace {
@@ -53,7 +53,7 @@ std::vector<std::string> warn_of_unknown_variables(const Environment& environmen
     if (!name.starts_with(kEnvironmentPrefix)) continue;
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     if (std::find(kCommandLineTool.begin(), kCommandLineTool.end(), name) != kCommandLineTool.end()) continue;
-    warnings.push_back(fmt::format("unknown environment variable {}{}", name, suggestion(name, known)));
+    warnings.push_back(fmt::format("unknown environment variable {}{}", name, base::suggestion(name, known)));
   }
   return warnings;
 }

@@ -1,11 +1,14 @@
 #include "config/options_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
 #include <sstream>
 
@@ -26,7 +29,7 @@
 #include <toml++/toml.h>
 #pragma pop_macro("NDEBUG")
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace lictor::config {
 namespace {
@@ -111,8 +114,8 @@ class FileReader {
   }
 
   void refuse_name(const std::string& name, const toml::node& node, const std::vector<std::string_view>& candidates) {
-    refuse(line_of(node),
-           fmt::format("unknown {} {}{}", node.is_table() ? "section" : "key", name, suggestion(name, candidates)));
+    refuse(line_of(node), fmt::format("unknown {} {}{}", node.is_table() ? "section" : "key", name,
+                                      base::suggestion(name, candidates)));
   }
 
   static std::string line_of(const toml::node& node) { return fmt::format(", line {}", node.source().begin.line); }
@@ -121,19 +124,39 @@ class FileReader {
   FileSettings found_;
 };
 
+// The whole of a regular file; otherwise false, and why not. Waits for nobody: opening or reading a pipe may, and then
+// lictord could not even be stopped.
+bool read_regular_file(const std::filesystem::path& path, std::string& content, std::string& problem) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat status {};
+  if (file < 0 || ::fstat(file, &status) != 0) {
+    problem = fmt::format("can't be read: {}", std::strerror(errno));
+  } else if (S_ISDIR(status.st_mode)) {
+    problem = fmt::format("can't be read: {}", std::strerror(EISDIR));
+  } else if (!S_ISREG(status.st_mode)) {
+    problem = "must be a regular file, not a pipe (such as <(…) or /dev/stdin) or a device: it is read again on reload";
+  } else {
+    std::array<char, 16 * 1024> buffer;
+    ssize_t got = 0;
+    while ((got = ::read(file, buffer.data(), buffer.size())) > 0) {
+      content.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    if (got < 0) problem = fmt::format("can't be read: {}", std::strerror(errno));
+  }
+  if (file >= 0) ::close(file);
+  return problem.empty();
+}
+
 }  // namespace
 
 FileSettings read_options_file(const std::filesystem::path& path, const std::string& origin) {
   FileReader reader(path.string());
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  // Reading from an empty file sets failbit too; a directory opens but can't be read.
-  if (!file || (file.peek() != std::ifstream::traits_type::eof() && !(content << file.rdbuf())) || file.bad()) {
-    const int error = errno;
-    reader.refuse("", fmt::format("the config file (from {}) can't be read: {}", origin, std::strerror(error)));
+  std::string content, problem;
+  if (!read_regular_file(path, content, problem)) {
+    reader.refuse("", fmt::format("the config file (from {}) {}", origin, problem));
     return reader.take();
   }
-  const toml::parse_result result = toml::parse(content.str());
+  const toml::parse_result result = toml::parse(content);
   if (result) {
     reader.read_root(result.table());
   } else {

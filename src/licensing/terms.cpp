@@ -24,8 +24,9 @@ const Quota* find_quota(const Terms& terms, std::string_view metric) noexcept {
 }
 
 std::optional<UnixSeconds> release_time(const Terms& terms, const Version& version) noexcept {
-  const auto it = std::ranges::find(terms.releases, version, &Release::version);
-  if (it == terms.releases.end()) return std::nullopt;
+  if (!terms.releases) return std::nullopt;
+  const auto it = std::ranges::find(*terms.releases, version, &Release::version);
+  if (it == terms.releases->end()) return std::nullopt;
   return it->released_at;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,9 +69,9 @@ struct Terms {
   std::optional<std::uint32_t> max_transfers;  // node-locked only; nothing: any number
   Seconds transfer_period = 365 * 86400;
   VersionRange versions;
-  std::vector<Feature> features;  // sorted by name
-  std::vector<Quota> quotas;      // sorted by metric
-  std::vector<Release> releases;  // of the product
+  std::vector<Feature> features;                         // sorted by name
+  std::vector<Quota> quotas;                             // sorted by metric
+  std::shared_ptr<const std::vector<Release>> releases;  // of the product, which has them once; may be null
   bool offline = false;
 
   bool floating() const noexcept { return lease > 0; }

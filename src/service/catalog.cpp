@@ -7,8 +7,16 @@
 
 namespace lictor::service {
 
+bool StripedReferences::none() const noexcept {
+  std::uint64_t given_back = 0, taken = 0;
+  for (const Stripe& stripe : stripes_) given_back += stripe.given_back.load(std::memory_order_acquire);
+  for (const Stripe& stripe : stripes_) taken += stripe.taken.load(std::memory_order_relaxed);
+  return taken == given_back;
+}
+
 void TermsHandle::release() noexcept {
-  if (entry_ == nullptr || entry_->permanent) return;
+  if (entry_ == nullptr) return;
+  if (entry_->shared) return entry_->shared->drop();
   // The last reference is given up under the catalog's lock, so that terms() can't hand out an entry about to go.
   std::uint32_t count = entry_->references.load(std::memory_order_relaxed);
   while (count > 1) {
@@ -92,8 +100,8 @@ std::unique_ptr<TermsEntry> Catalog::build(store::Row policy, std::string_view o
   entry->policy = *it;
   entry->product = (*it)->product;
   entry->overrides = overrides;
-  entry->permanent = overrides.empty();
-  entry->terms.releases = entry->product->settings.releases;
+  if (overrides.empty()) entry->shared = std::make_unique<StripedReferences>();
+  entry->terms.releases = {entry->product, &entry->product->settings.releases};
   apply_stored_terms(entry->policy->stored.terms, entry->terms);
   apply_stored_terms(overrides, entry->terms);
   // Features that expire make the fragment true for a while only: it is kept when none does.
@@ -132,7 +140,26 @@ TermsEntry* Catalog::enter(std::unique_ptr<TermsEntry> entry) {
   return entered;
 }
 
+void Catalog::retire(std::unique_ptr<TermsEntry> entry) {
+  entry->retired = true;
+  const TermsEntry* const key = entry.get();
+  retired_.emplace(key, std::move(entry));
+}
+
+// Shared terms that nobody refers to any more. Whoever gives the last reference back does not look, so that this is
+// called at the next change: no more than those of one change lie here idle.
+void Catalog::free_retired() noexcept {
+  std::erase_if(retired_, [this](const auto& item) {
+    const TermsEntry& entry = *item.second;
+    if (!entry.shared || !entry.shared->none()) return false;
+    slot(entry.index).store(nullptr, std::memory_order_relaxed);
+    free_indexes_.push_back(entry.index);
+    return true;
+  });
+}
+
 TermsReplacements Catalog::rebuild(const std::vector<store::Row>& policies) {
+  free_retired();
   std::vector<Key> keys;
   for (const auto& [key, entry] : entries_) {
     if (std::ranges::find(policies, key.first) != policies.end()) keys.push_back(key);
@@ -142,8 +169,7 @@ TermsReplacements Catalog::rebuild(const std::vector<store::Row>& policies) {
     std::unique_ptr<TermsEntry>& held = entries_.at(key);
     auto fresh = build(key.first, key.second);
     TermsEntry* const old = held.get();
-    old->retired = true;
-    retired_.emplace(old, std::move(held));
+    retire(std::move(held));
     replacements.emplace(old->index, TermsHandle(this, enter(std::move(fresh))));
   }
   return replacements;
@@ -178,15 +204,14 @@ void Catalog::remove_product(store::Row row) {
 
 void Catalog::remove_policy(store::Row row) {
   const std::lock_guard lock(mutex_);
+  free_retired();
   std::erase_if(policies_, [row](const auto& policy) { return policy->stored.row == row; });
   for (auto it = entries_.begin(); it != entries_.end();) {
     if (it->first.first != row) {
       ++it;
       continue;
     }
-    it->second->retired = true;
-    TermsEntry* const entry = it->second.get();
-    retired_.emplace(entry, std::move(it->second));
+    retire(std::move(it->second));
     it = entries_.erase(it);
   }
 }
@@ -204,6 +229,11 @@ void Catalog::drop(std::uint32_t index) noexcept {
 std::size_t Catalog::terms_count() const {
   const std::lock_guard lock(mutex_);
   return entries_.size();
+}
+
+std::size_t Catalog::retired_count() const {
+  const std::lock_guard lock(mutex_);
+  return retired_.size();
 }
 
 }  // namespace lictor::service

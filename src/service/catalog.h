@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,6 +28,31 @@ struct Policy {
   std::shared_ptr<const Product> product;
 };
 
+// How many refer to what all threads refer to all the time: each thread counts on a cache line that is nearly always
+// its own, so that counting costs a few nanoseconds.
+class StripedReferences {
+ public:
+  void add() noexcept { mine().taken.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept { mine().given_back.fetch_add(1, std::memory_order_release); }
+  // Never wrongly true, when new references come from references alone: every one that was given back has been taken
+  // before, so that equal sums, of those given back first, leave none.
+  bool none() const noexcept;
+
+ private:
+  struct alignas(64) Stripe {
+    std::atomic<std::uint64_t> taken{0}, given_back{0};
+  };
+  static constexpr std::size_t kStripes = 16;
+  Stripe& mine() noexcept { return stripes_[stripe_of_thread() % kStripes]; }
+  static std::uint32_t stripe_of_thread() noexcept {
+    thread_local const std::uint32_t number = next_thread_.fetch_add(1, std::memory_order_relaxed);
+    return number;
+  }
+
+  static inline std::atomic<std::uint32_t> next_thread_{0};
+  std::array<Stripe, kStripes> stripes_;
+};
+
 struct TermsEntry {
   licensing::Terms terms;
   std::shared_ptr<const Product> product;
@@ -35,14 +61,16 @@ struct TermsEntry {
   std::string fragment;  // `"type":…,"features":[…],"entitlements":{…}`, true before fragment_until
   base::UnixSeconds fragment_until = licensing::kNever;
   std::uint32_t index = 0;
-  bool permanent = false;  // terms of a policy without overrides are never dropped nor counted
-  bool retired = false;    // its policy or product was changed: others are built from now on
+  bool retired = false;  // its policy or product was changed: others are built from now on
+  // Terms with overrides go with the last reference. Those of a policy without overrides, which all threads use, stay
+  // until they are retired, and are `shared`.
   std::atomic<std::uint32_t> references{0};
+  std::unique_ptr<StripedReferences> shared;
 };
 
 class Catalog;
 
-// Keeps a TermsEntry alive. Copying one without overrides costs nothing.
+// Keeps a TermsEntry alive.
 class TermsHandle {
  public:
   TermsHandle() = default;
@@ -62,7 +90,8 @@ class TermsHandle {
   friend class Catalog;
   TermsHandle(Catalog* catalog, TermsEntry* entry) noexcept : catalog_(catalog), entry_(entry) { retain(); }
   void retain() const noexcept {
-    if (entry_ != nullptr && !entry_->permanent) entry_->references.fetch_add(1, std::memory_order_relaxed);
+    if (entry_ == nullptr) return;
+    entry_->shared ? entry_->shared->add() : void(entry_->references.fetch_add(1, std::memory_order_relaxed));
   }
   void release() noexcept;
 
@@ -101,6 +130,7 @@ class Catalog {
   std::uint32_t detach(TermsHandle handle) noexcept;
   void drop(std::uint32_t index) noexcept;
   std::size_t terms_count() const;
+  std::size_t retired_count() const;  // of terms that were changed or removed, and are in memory still
   static constexpr std::size_t kMaxTerms = std::size_t{1} << 24;
 
  private:
@@ -118,6 +148,8 @@ class Catalog {
   std::unique_ptr<TermsEntry> build(store::Row policy, std::string_view overrides) const;
   TermsEntry* enter(std::unique_ptr<TermsEntry> entry);
   TermsReplacements rebuild(const std::vector<store::Row>& policies);
+  void retire(std::unique_ptr<TermsEntry> entry);
+  void free_retired() noexcept;
   void release_last(TermsEntry* entry) noexcept;
   std::atomic<TermsEntry*>& slot(std::uint32_t index) noexcept { return (*chunks_[index / kChunk])[index % kChunk]; }
 

@@ -22,18 +22,19 @@ RefusalKeeper::Owner RefusalKeeper::owner_of(const RefusalBuffer::Subject& subje
   if (!subject.license && !subject.claimed) return {};
   const store::LicenseRef ref = subject.license ? store::LicenseRef{By::id, subject.license} : *subject.claimed;
   const auto [place, is_new] = known.try_emplace(ref.value);
-  const auto allowed = [&](const Owner& owner) {
-    return subject.only_of == 0 || owner.product == subject.only_of ? owner : Owner{subject.only_of, 0};
-  };
-  if (!is_new) return allowed(place->second);
+  if (is_new) place->second = find_owner(ref);
+  const bool may_know = subject.only_of == 0 || place->second.product == subject.only_of;
+  return may_know ? place->second : Owner{subject.only_of, 0};
+}
+
+RefusalKeeper::Owner RefusalKeeper::find_owner(const store::LicenseRef& ref) {
   std::optional<base::Id> license = ref.value;
-  if (ref.by == By::key_digest) {
+  if (ref.by == store::LicenseRef::By::key_digest) {
     const auto view = reader_.license(ref, std::nullopt, 0);
     license = view ? std::optional(view->license.id) : std::nullopt;
   }
   const auto seats = license ? reader_.statistics().seats_of(*license) : std::nullopt;
-  if (seats) place->second = {seats->product, seats->license};
-  return allowed(place->second);
+  return seats ? Owner{seats->product, seats->license} : Owner{};
 }
 
 void RefusalKeeper::resolve(RefusalBuffer::Taken&& taken) {

@@ -35,6 +35,7 @@ class RefusalKeeper {
 
   void resolve(RefusalBuffer::Taken&& taken);
   Owner owner_of(const RefusalBuffer::Subject& subject, Owners& known);
+  Owner find_owner(const store::LicenseRef& ref);
   bool write_counts();
   bool write_refusals(std::int64_t keep);
   void note_added(std::span<const store::Refusal> refusals);

@@ -63,6 +63,14 @@ LockFile::LockFile(const std::string& database_path) {
 
 LockFile::~LockFile() { close(descriptor_); }
 
+bool is_locked(const std::string& path) noexcept {
+  const int file = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(file);
+  return locked;
+}
+
 std::string resolve_database_path(const std::string& path) {
   std::error_code error;
   const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);

@@ -18,6 +18,9 @@ class LockFile {
   int descriptor_ = -1;
 };
 
+// Whether a process, this one or another, holds the file locked; false when it can't be opened.
+bool is_locked(const std::string& path) noexcept;
+
 // The path behind symbolic links, so that one database has one lock. Throws StoreError for a file with several names.
 std::string resolve_database_path(const std::string& path);
 

@@ -25,6 +25,7 @@ constexpr std::array kMigrations{
     Migration{2, "search, idempotency keys, addresses of API keys", kSchema2, nullptr},
     Migration{3, "refusals, figures of days", kStatisticsSchema, nullptr},
     Migration{4, "rows of what was deleted are not used again", kSchema4, nullptr},
+    Migration{5, "refusals by their time", kSchema5, nullptr},
 };
 
 void apply(Connection& connection, const Migration& migration) {
@@ -38,7 +39,7 @@ void apply(Connection& connection, const Migration& migration) {
 }  // namespace
 
 constexpr std::array kPostgresMigrations{
-    Migration{4, "everything", kPostgresSchema, make_digest_key},
+    Migration{5, "everything", kPostgresSchema, make_digest_key},
 };
 
 std::span<const Migration> migrations() noexcept { return kMigrations; }

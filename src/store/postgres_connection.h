@@ -40,7 +40,7 @@ class PostgresConnection final : public Connection {
     std::chrono::milliseconds timeout{};  // of connecting, and of each wait for an answer; 0: none
     std::string application;              // application_name
     bool read_only = false;               // for readers: a mistake in a statement can't change anything
-    std::string settings;                 // statements that run when it was opened
+    std::string settings = {};            // statements that run when it was opened
   };
 
   explicit PostgresConnection(Options options);

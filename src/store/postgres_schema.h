@@ -1,4 +1,4 @@
-// The schema on PostgreSQL: what the migrations of sqlite_schema.h have come to by their number 4. The conventions are
+// The schema on PostgreSQL: what the migrations of sqlite_schema.h have come to by their number 5. The conventions are
 // the same; texts compare byte by byte (COLLATE "C"), so that lists are in the same order on every engine. Never change
 // what was released: add a migration, with the number that it has on SQLite.
 #pragma once
@@ -177,6 +177,7 @@ CREATE TABLE refusals (
 );
 CREATE INDEX refusals_by_request ON refusals (request_id);
 CREATE INDEX refusals_by_license ON refusals (license, row);
+CREATE INDEX refusals_by_time ON refusals (at);
 
 CREATE TABLE refusal_days (
   day bigint NOT NULL,

@@ -36,6 +36,12 @@ inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
 // Licenses.
 inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE id = ?";
 inline constexpr Text kLicenseByKey = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE key_digest = ?";
+// With the activation of client ?2, NULLs when there is none.
+#define LICTOR_VIEW                                                                                                 \
+  "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_ACTIVATION_COLUMNS                                                   \
+  " FROM licenses LEFT JOIN activations ON license = row AND client_id = ?2 WHERE "
+inline constexpr Text kViewById = LICTOR_VIEW "id = ?1";
+inline constexpr Text kViewByKey = LICTOR_VIEW "key_digest = ?1";
 inline constexpr Text kDetailsById = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE id = ?";
 inline constexpr Text kDetailsByKey = "SELECT " LICTOR_DETAILS_COLUMNS " FROM licenses WHERE key_digest = ?";
 // One statement for each set of indexed columns that changed: 1 status, 2 expires_at, 4 next_lease_end.
@@ -208,6 +214,7 @@ inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
 
 #undef LICTOR_NEXT_ROW
 #undef LICTOR_UPDATE_LICENSE
+#undef LICTOR_VIEW
 #undef LICTOR_CLIENT_COLUMNS
 #undef LICTOR_API_KEY_COLUMNS
 #undef LICTOR_CLIENTS

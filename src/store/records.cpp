@@ -16,6 +16,24 @@ licensing::LicenseStatus read_status(const Statement::Rows& rows, int column) {
   return static_cast<licensing::LicenseStatus>(value);
 }
 
+licensing::Activation activation_at(const Statement::Rows& rows, int first) {
+  licensing::Activation activation;
+  activation.client = rows.bytes16(first);
+  activation.held = rows.flag(first + 1);
+  activation.blocked = rows.flag(first + 2);
+  activation.over_limit = rows.flag(first + 3);
+  activation.activated_at = rows.number(first + 4);
+  activation.lease_expires_at = rows.end_time(first + 5);
+  activation.released_at = rows.number(first + 6);
+  activation.vacated = rows.flag(first + 7);
+  activation.vacated_at_transfer = rows.count(first + 8);
+  const auto fingerprint = decode_fingerprint(rows.blob(first + 9));
+  if (!fingerprint) rows.connection().fail_corrupt("a fingerprint can't be read");
+  activation.fingerprint = *fingerprint;
+  activation.version = rows.text(first + 10);
+  return activation;
+}
+
 }  // namespace
 
 LicenseRow read_license(const Statement::Rows& rows) {
@@ -47,22 +65,12 @@ LicenseDetails read_details(const Statement::Rows& rows) {
           .holder = std::string(rows.text(kLicenseColumns + 1))};
 }
 
-licensing::Activation read_activation(const Statement::Rows& rows) {
-  licensing::Activation activation;
-  activation.client = rows.bytes16(0);
-  activation.held = rows.flag(1);
-  activation.blocked = rows.flag(2);
-  activation.over_limit = rows.flag(3);
-  activation.activated_at = rows.number(4);
-  activation.lease_expires_at = rows.end_time(5);
-  activation.released_at = rows.number(6);
-  activation.vacated = rows.flag(7);
-  activation.vacated_at_transfer = rows.count(8);
-  const auto fingerprint = decode_fingerprint(rows.blob(9));
-  if (!fingerprint) rows.connection().fail_corrupt("a fingerprint can't be read");
-  activation.fingerprint = *fingerprint;
-  activation.version = rows.text(10);
-  return activation;
+licensing::Activation read_activation(const Statement::Rows& rows) { return activation_at(rows, 0); }
+
+LicenseView read_view(const Statement::Rows& rows) {
+  LicenseView view{.license = read_license(rows), .activation = std::nullopt};
+  if (!rows.is_null(kLicenseColumns)) view.activation = activation_at(rows, kLicenseColumns);
+  return view;
 }
 
 ClientView read_client(const Statement::Rows& rows) {

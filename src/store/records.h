@@ -9,6 +9,7 @@ namespace lictor::store {
 LicenseRow read_license(const Statement::Rows& rows);
 LicenseDetails read_details(const Statement::Rows& rows);
 licensing::Activation read_activation(const Statement::Rows& rows);
+LicenseView read_view(const Statement::Rows& rows);
 ClientView read_client(const Statement::Rows& rows);
 StoredEvent read_event(const Statement::Rows& rows);
 ApiKey read_api_key(const Statement::Rows& rows);

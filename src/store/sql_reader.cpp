@@ -68,7 +68,8 @@ Policy read_policy(const Statement::Rows& rows) {
 SqlReader::Statements::Statements(Connection& connection)
     : license_by_id(connection, sql::kLicenseById),
       license_by_key(connection, sql::kLicenseByKey),
-      activation(connection, sql::kActivation),
+      view_by_id(connection, sql::kViewById),
+      view_by_key(connection, sql::kViewByKey),
       count_ended_leases(connection, sql::kCountEndedLeases),
       next_lease_end(connection, sql::kNextLeaseEnd),
       client_by_id(connection, sql::kClientById),
@@ -83,18 +84,26 @@ SqlReader::SqlReader(std::unique_ptr<Connection> connection)
       held_clients_(connection_, sql::kHeldClients),
       statistics_(connection_) {}
 
-// A statement that still has its row keeps its snapshot, so that what follows sees the same state.
+std::optional<LicenseView> SqlReader::read_view(const LicenseRef& ref, std::optional<std::string_view> client_id) {
+  const bool by_id = ref.by == LicenseRef::By::id;
+  if (client_id) {
+    auto rows = (by_id ? statements_.view_by_id : statements_.view_by_key).rows(ref.value, *client_id);
+    return rows.next() ? std::optional(store::read_view(rows)) : std::nullopt;
+  }
+  auto rows = (by_id ? statements_.license_by_id : statements_.license_by_key).rows(ref.value);
+  if (!rows.next()) return std::nullopt;
+  return LicenseView{.license = read_license(rows), .activation = std::nullopt};
+}
+
+// One statement, but where leases have ended: their number must be of the moment at which they were counted as held.
 std::optional<LicenseView> SqlReader::license(const LicenseRef& ref, std::optional<std::string_view> client_id,
                                               UnixSeconds now) {
-  Statement& statement = ref.by == LicenseRef::By::id ? statements_.license_by_id : statements_.license_by_key;
-  auto rows = statement.rows(ref.value);
-  if (!rows.next()) return std::nullopt;
-  LicenseView view{.license = read_license(rows), .activation = std::nullopt};
-  correct_seats(view.license, now);
-  if (client_id) {
-    auto activation = statements_.activation.rows(view.license.row, *client_id);
-    if (activation.next()) view.activation = read_activation(activation);
-  }
+  auto view = read_view(ref, client_id);
+  if (!view || view->license.state.next_lease_end > now) return view;
+  at_one_moment([&] {
+    view = read_view(ref, client_id);
+    if (view) correct_seats(view->license, now);
+  });
   return view;
 }
 
@@ -117,30 +126,35 @@ std::optional<ClientView> SqlReader::client(const Id& license, std::string_view 
 }
 
 std::optional<LicenseDetails> SqlReader::license_details(const LicenseRef& ref, UnixSeconds now) {
-  Statement statement(connection_, ref.by == LicenseRef::By::id ? sql::kDetailsById : sql::kDetailsByKey);
-  auto rows = statement.rows(ref.value);
-  if (!rows.next()) return std::nullopt;
-  LicenseDetails details = read_details(rows);
-  correct_seats(details.license, now);
+  std::optional<LicenseDetails> details;
+  at_one_moment([&] {
+    Statement statement(connection_, ref.by == LicenseRef::By::id ? sql::kDetailsById : sql::kDetailsByKey);
+    auto rows = statement.rows(ref.value);
+    if (!rows.next()) return;
+    details = read_details(rows);
+    correct_seats(details->license, now);
+  });
   return details;
 }
 
 LicensePage SqlReader::licenses(const LicenseFilter& filter, LicenseOrder order, const std::optional<Position>& after,
                                 std::size_t limit, UnixSeconds now) {
-  LicenseScan scan(connection_, filter, order, after, limit + kMostInVain + 1);
   LicensePage page;
-  for (std::size_t in_vain = 0; scan.next();) {
-    if (page.licenses.size() == limit || in_vain == kMostInVain) {
-      page.next = scan.previous();
-      break;
+  at_one_moment([&] {
+    LicenseScan scan(connection_, filter, order, after, limit + kMostInVain + 1);
+    for (std::size_t in_vain = 0; scan.next();) {
+      if (page.licenses.size() == limit || in_vain == kMostInVain) {
+        page.next = scan.previous();
+        break;
+      }
+      ++in_vain;
+      if (!scan.fits()) continue;
+      page.licenses.push_back(read_details(scan.row()));
+      LicenseRow& license = page.licenses.back().license;
+      correct_seats(license, now);
+      filter.keep && !filter.keep(license) ? page.licenses.pop_back() : void(--in_vain);
     }
-    ++in_vain;
-    if (!scan.fits()) continue;
-    page.licenses.push_back(read_details(scan.row()));
-    LicenseRow& license = page.licenses.back().license;
-    correct_seats(license, now);
-    filter.keep && !filter.keep(license) ? page.licenses.pop_back() : void(--in_vain);
-  }
+  });
   return page;
 }
 
@@ -160,13 +174,17 @@ std::vector<ClientView> SqlReader::clients(Row license, std::string_view after_c
 }
 
 void SqlReader::at_one_moment(const std::function<void()>& reads) {
+  if (at_one_moment_) return reads();
   connection_.begin_reading();
+  at_one_moment_ = true;
   try {
     reads();
   } catch (...) {
+    at_one_moment_ = false;
     connection_.roll_back();
     throw;
   }
+  at_one_moment_ = false;
   connection_.commit();
 }
 

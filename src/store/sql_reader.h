@@ -37,15 +37,17 @@ class SqlReader final : public Reader {
   // What is read often; the rest is prepared when it is needed.
   struct Statements {
     explicit Statements(Connection& connection);
-    Statement license_by_id, license_by_key, activation, count_ended_leases, next_lease_end;
+    Statement license_by_id, license_by_key, view_by_id, view_by_key, count_ended_leases, next_lease_end;
     Statement client_by_id, client_of_license, api_key, ping;
   };
 
+  std::optional<LicenseView> read_view(const LicenseRef& ref, std::optional<std::string_view> client_id);
   void correct_seats(LicenseRow& license, UnixSeconds now);
 
   const std::unique_ptr<Connection> own_;
   Connection& connection_;
   Statements statements_;
+  bool at_one_moment_ = false;
   LateStatement held_clients_;  // once for each license of a long list
   SqlStatisticsReader statistics_;
 };

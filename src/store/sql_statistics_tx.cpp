@@ -82,16 +82,14 @@ void SqlStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
 }
 
 std::size_t SqlStatisticsTx::drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) {
-  const std::int64_t spare = connection_.number("SELECT refusals FROM statistics WHERE one = 1") - keep;
-  Row last = 0;
-  {
-    Statement oldest(connection_, sql::kOldestRefusals);
-    auto rows = oldest.rows(most);
-    for (std::int64_t seen = 0; rows.next() && (seen < spare || rows.number(1) < before); ++seen) last = rows.number(0);
+  Statement(connection_, sql::kDeleteOldRefusals).run(before, most);
+  std::int64_t dropped = connection_.changed_rows();
+  const std::int64_t left = connection_.number("SELECT refusals FROM statistics WHERE one = 1") - dropped;
+  const std::int64_t spare = std::min(left - keep, static_cast<std::int64_t>(most) - dropped);
+  if (spare > 0) {
+    Statement(connection_, sql::kDeleteFirstRefusals).run(spare);
+    dropped += connection_.changed_rows();
   }
-  if (last == 0) return 0;
-  Statement(connection_, sql::kDeleteRefusalsUpTo).run(last);
-  const std::int64_t dropped = connection_.changed_rows();
   change_refusals(-dropped);
   return static_cast<std::size_t>(dropped);
 }

@@ -159,7 +159,7 @@ void SqlTx::update_license(const LicenseUpdate& update) {
 
 void SqlTx::note_changed(const LicenseUpdate& update) {
   const auto locked = locked_.find(update.row);
-  if (locked == locked_.end()) throw std::logic_error("a license was changed that was not locked before");
+  if (locked == locked_.end()) connection_.fail_corrupt("a license is missing, or was changed before it was locked");
   licensing::License& before = locked->second;
   constexpr auto kActive = licensing::LicenseStatus::active;
   change_.active_licenses +=

@@ -1,7 +1,7 @@
 #include "store/sqlite_backup.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +10,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 
+#include "base/draft_file.h"
 #include "base/encoding.h"
 #include "store/lock_file.h"
 #include "store/migrations.h"
@@ -33,58 +35,17 @@ constexpr std::size_t kCopyBytes = 1024 * 1024;
   throw StoreError(kind, path + ": " + doing + " failed: " + std::strerror(error));
 }
 
-// A file descriptor that is closed with its owner.
-class File {
- public:
-  File(std::string path, int flags) : path_(std::move(path)), number_(::open(path_.c_str(), flags | O_CLOEXEC, 0600)) {
-    if (number_ < 0) fail(path_, "opening", errno);
+base::DraftFile draft_of(const std::string& path) {
+  try {
+    return base::DraftFile(path);
+  } catch (const std::system_error& error) {
+    fail(path, "making a draft beside it", error.code().value());
   }
-  ~File() { ::close(number_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+}
 
-  // For one writer at a time.
-  void claim() const {
-    if (::flock(number_, LOCK_EX | LOCK_NB) != 0) throw StoreError(Kind::locked, path_ + ": another process writes it");
-    if (::ftruncate(number_, 0) != 0) fail(path_, "emptying", errno);
-    if (::fchmod(number_, 0600) != 0) fail(path_, "protecting", errno);
-  }
-  void sync() const {
-    if (::fsync(number_) != 0) fail(path_, "syncing", errno);
-  }
-  std::size_t read(std::span<char> into) const {
-    const ssize_t got = ::read(number_, into.data(), into.size());
-    if (got < 0) fail(path_, "reading", errno);
-    return static_cast<std::size_t>(got);
-  }
-  void write(std::span<const char> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t put = ::write(number_, bytes.data(), bytes.size());
-      if (put < 0) fail(path_, "writing", errno);
-      bytes = bytes.subspan(static_cast<std::size_t>(put));
-    }
-  }
-
- private:
-  const std::string path_;
-  const int number_;
-};
-
-// Removes a draft that did not become what it should.
-class Draft {
- public:
-  explicit Draft(std::string path) : path_(std::move(path)) {}
-  ~Draft() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-  Draft(const Draft&) = delete;
-  Draft& operator=(const Draft&) = delete;
-  void keep() noexcept { kept_ = true; }
-
- private:
-  const std::string path_;
-  bool kept_ = false;
-};
+void sync(const base::DraftFile& draft) {
+  if (::fsync(draft.descriptor()) != 0) fail(draft.name(), "syncing", errno);
+}
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -126,6 +87,25 @@ void quick_check(SqliteConnection& connection) {
   if (rows.text(0) != "ok") connection.fail_corrupt(rows.text(0));
 }
 
+// A copy goes to a new file, or with `replace` in the place of another one, but of nothing else: not of a device, and
+// of no file that a server works with, whose place or name it would take.
+void require_free_target(const std::string& database, const std::string& file, bool replace) {
+  struct stat status {};
+  const bool is_there = ::lstat(file.c_str(), &status) == 0;
+  std::error_code error;
+  const fs::path own = fs::weakly_canonical(database, error), given = fs::weakly_canonical(file, error);
+  for (const char* const suffix : {"", "-wal", "-shm", "-journal", ".lock"}) {
+    const std::string part = own.string() + suffix;
+    if (given != part && !is_same_file(file, part)) continue;
+    throw StoreError(Kind::other, file + (*suffix == '\0' ? " is the database itself" : " belongs to the database"));
+  }
+  if (is_there && S_ISLNK(status.st_mode)) {
+    throw StoreError(Kind::other, file + " is a symbolic link: give the file itself");
+  }
+  if (is_there && !S_ISREG(status.st_mode)) throw StoreError(Kind::other, file + " exists and is no regular file");
+  if (is_there && !replace) throw StoreError(Kind::other, file + " exists: --force replaces it");
+}
+
 void require_plain_file(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) fail(path, "opening", errno);
@@ -158,12 +138,16 @@ void leave_write_ahead_log(const std::string& path) {
   if (!rows.next() || rows.text(0) != "delete") throw StoreError(Kind::other, path + ": its log can't be closed");
 }
 
-// Gives `from` the name `to`; without `replace` only when nothing has it.
-void give_name(const std::string& from, const std::string& to, bool replace) {
+// Gives the draft the name `to`; without `replace` only when nothing has it.
+void give_name(base::DraftFile& draft, const std::string& to, bool replace) {
+  const std::string& from = draft.name();
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
   int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
   if (result != 0 && errno == EINVAL && !exists(to)) result = std::rename(from.c_str(), to.c_str());
-  if (result == 0) return sync_directory_of(to);
+  if (result == 0) {
+    draft.renamed();
+    return sync_directory_of(to);
+  }
   if (errno == EEXIST) throw StoreError(Kind::other, to + " exists");
   fail(to, "naming", errno);
 }
@@ -185,13 +169,17 @@ void give_to_owner_of_directory(const std::string& path) {
   if (::lchown(path.c_str(), directory.st_uid, directory.st_gid) != 0) fail(path, "giving to its owner", errno);
 }
 
-void copy_file(const std::string& from, const std::string& to) {
-  const File source(from, O_RDONLY);
-  const File target(to, O_RDWR | O_CREAT | O_NOFOLLOW);
-  target.claim();
-  std::vector<char> buffer(kCopyBytes);
-  while (const std::size_t got = source.read(buffer)) target.write(std::span(buffer).first(got));
-  target.sync();
+void copy_file(const std::string& from, const base::DraftFile& to) {
+  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
+  if (source < 0) fail(from, "opening", errno);
+  ssize_t copied = 0;
+  do {
+    copied = ::sendfile(to.descriptor(), source, nullptr, kCopyBytes);
+  } while (copied > 0);
+  const int error = errno;
+  ::close(source);
+  if (copied < 0) fail(to.name(), "copying to it", error);
+  sync(to);
 }
 
 // The database at `path` goes to PATH.previous with its log. Each step leaves something that no server starts on (a
@@ -244,16 +232,13 @@ CopyFacts check_copy(const std::string& file) {
 
 CopyFacts back_up(const std::string& database, const std::string& file, const CopyOptions& options) {
   require_plain_file(database);
-  if (is_same_file(database, file)) throw StoreError(Kind::other, file + " is the database itself");
-  if (!options.replace && exists(file)) throw StoreError(Kind::other, file + " exists: --force replaces it");
+  require_free_target(database, file, options.replace);
   SqliteConnection source(database, SqliteConnection::Mode::read_only);
   if (check_application(source, database)) throw StoreError(Kind::other, "database " + database + " is empty");
   require_known_version(source, database);
 
-  const std::string partial = file + ".partial";
-  const File target(partial, O_RDWR | O_CREAT | O_NOFOLLOW);  // open until the end: see fcntl(2) about closing
-  target.claim();
-  Draft draft(partial);
+  base::DraftFile draft = draft_of(file);  // open until the end: see fcntl(2) about closing
+  const std::string& partial = draft.name();
   source.execute("BEGIN");
   const Head head = read_head(source, sql::kAuditHead);  // the transaction's snapshot is taken here
   {
@@ -267,9 +252,8 @@ CopyFacts back_up(const std::string& database, const std::string& file, const Co
   if (facts.events != head.sequence || facts.head_hash != head.hash) {
     throw StoreError(Kind::corrupt, partial + ": the copy's audit head is not the one of " + database);
   }
-  target.sync();
-  give_name(partial, file, options.replace);
-  draft.keep();
+  sync(draft);
+  give_name(draft, file, options.replace);
   return facts;
 }
 
@@ -282,9 +266,9 @@ CopyFacts restore(const std::string& file, const std::string& database, const Co
   const LockFile lock(path);
   if (is_same_file(file, path)) throw StoreError(Kind::other, file + " is the database itself");
   if (!options.replace && exists(path)) put_aside(path, false);  // refuses, before the work
-  const std::string restoring = path + ".restoring";
-  Draft draft(restoring);
-  copy_file(file, restoring);
+  base::DraftFile draft = draft_of(path);
+  const std::string& restoring = draft.name();
+  copy_file(file, draft);
   const CopyFacts copied = check_copy(restoring);
   if (copied.head_hash != facts.head_hash || copied.bytes != facts.bytes) {
     throw StoreError(Kind::corrupt, restoring + ": the copy is not what " + file + " holds");
@@ -294,8 +278,7 @@ CopyFacts restore(const std::string& file, const std::string& database, const Co
   put_aside(path, options.replace);
   remove(path + "-wal");  // of a database that was deleted: it must not be taken for the new one's
   remove(path + "-shm");
-  give_name(restoring, path, true);
-  draft.keep();
+  give_name(draft, path, true);
   return facts;
 }
 

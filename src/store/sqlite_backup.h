@@ -30,8 +30,9 @@ struct CopyOptions {
 CopyFacts check_copy(const std::string& file);
 
 // Copies `database` to `file`, mode 0600, as it is at one moment: under one read transaction, so that a server may
-// write meanwhile (its write-ahead log can't start over until the copy is done, and grows). Writes FILE.partial, checks
-// it, makes it durable and gives it its name. Throws StoreError; then FILE is as it was, and FILE.partial is gone.
+// write meanwhile (its write-ahead log can't start over until the copy is done, and grows). Writes a draft beside
+// FILE (base/draft_file.h), checks it, makes it durable and gives it its name. Throws StoreError; then FILE is as it
+// was and the draft is gone. FILE is never what belongs to the database, a link, or anything but a regular file.
 CopyFacts back_up(const std::string& database, const std::string& file, const CopyOptions& options);
 
 // Checks `file` and puts a copy of it in the place of `database`, durably. Throws StoreError: locked when a server runs

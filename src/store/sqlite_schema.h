@@ -185,4 +185,7 @@ CREATE TABLE spent_rows (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Refusals go by their age, which is not the order of their rows when the clock was set back in between.
+inline constexpr const char* kSchema5 = "CREATE INDEX refusals_by_time ON refusals (at)";
+
 }  // namespace lictor::store

@@ -129,6 +129,7 @@ class StatisticsTx {
   virtual void store_seats(const SeatChanges& changes) = 0;
 
   // Each takes the oldest away, at most `most`, and says how many it took.
+  // Of refusals: those before that time, whenever they came in; then those that came in first and are more than `keep`.
   virtual std::size_t drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) = 0;
   virtual std::size_t drop_refusals_of(Row license, std::int64_t keep, std::size_t most) = 0;  // 0: of none
   virtual std::size_t drop_usage_days(Day before, std::size_t most) = 0;

@@ -21,8 +21,10 @@ inline constexpr Text kRefusalsPageOfRequest =
     LICTOR_REFUSALS "WHERE r.request_id = ?3 AND r.row < ?1 ORDER BY r.row DESC LIMIT ?2";
 inline constexpr Text kRefusalsPageOfLicense =
     LICTOR_REFUSALS "WHERE r.license = ?3 AND r.row < ?1 ORDER BY r.row DESC LIMIT ?2";
-inline constexpr Text kOldestRefusals = "SELECT row, at FROM refusals ORDER BY row LIMIT ?1";
-inline constexpr Text kDeleteRefusalsUpTo = "DELETE FROM refusals WHERE row <= ?1";
+inline constexpr Text kDeleteOldRefusals =
+    "DELETE FROM refusals WHERE row IN (SELECT row FROM refusals WHERE at < ?1 ORDER BY at LIMIT ?2)";
+inline constexpr Text kDeleteFirstRefusals =
+    "DELETE FROM refusals WHERE row IN (SELECT row FROM refusals ORDER BY row LIMIT ?1)";
 // The newest that is too many of this license, ?2 being how many may stay.
 inline constexpr Text kFirstSpareRefusal =
     "SELECT row FROM refusals WHERE license = ?1 ORDER BY row DESC LIMIT 1 OFFSET ?2";

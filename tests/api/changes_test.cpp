@@ -317,6 +317,17 @@ TEST_F(ChangesTest, SeatsBecomeLeasesWhenThePolicySaysSo) {
   EXPECT_EQ(activate(license, "b").status, 200) << "the lease has ended";
 }
 
+TEST_F(ChangesTest, ASeatOfAClientThatIsGoneStaysHeldUnderAFloatingPolicy) {
+  const auto license = add_license(R"({"max_clients":1})");
+  const std::string gone = client_of(license, "gone");
+  const std::string policy(send("GET", "/policies").data().at("policies").at(0).at("id").as_string());
+  send("PATCH", "/policies/" + policy, R"({"terms":{"lease":60}})");
+  clock_.advance(1'000'000);
+  EXPECT_EQ(activate(license, "b").code(), "MAX_CLIENTS_REACHED");
+  EXPECT_EQ(send("POST", "/clients/" + gone + "/deactivate").text("status"), "released");
+  EXPECT_EQ(activate(license, "b").status, 200);
+}
+
 TEST_F(ChangesTest, ALeaseBecomesASeatForGoodWhenThePolicySaysSo) {
   const auto license = add_license(R"({"max_clients":1,"lease":100})");
   activate(license, "a");

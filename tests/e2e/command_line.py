@@ -1,8 +1,10 @@
 """The lictor command against one server, and how it ends."""
 
 import json
+import os
+import subprocess
 
-from support import lictor
+from support import BIN_DIR, lictor
 
 DONE, REFUSED, USAGE, UNREACHABLE, UNAUTHENTICATED, CHANGED = range(6)
 
@@ -35,6 +37,22 @@ class Cli:
         assert line.startswith("lictor: ") and len(hint) <= 1, finished
         assert not hint or hint[0].startswith("hint: "), finished
         return line.removeprefix("lictor: ")
+
+    def on_terminal(self, answer, *args):
+        """Its exit code, stdout and stderr with a terminal as stdin, on which `answer` is typed."""
+        controller, terminal = os.openpty()
+        process = subprocess.Popen(
+            [BIN_DIR / "lictor", *args, "--data", self.server.data],
+            env={**os.environ, "LICTOR_URL": self.server.url},
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        os.close(terminal)
+        os.write(controller, f"{answer}\n".encode())
+        out, err = process.communicate(timeout=60)
+        os.close(controller)
+        return process.returncode, out.decode(), err.decode()
 
     def create(self, *args, policy="floating", product="demo", env=None):
         licenses = self.json("license", "create", "--product", product, "--policy", policy, *args, env=env)

@@ -106,6 +106,15 @@ def test_relative_times_count_from_now(cli):
     assert abs(one["expires_at"] - one["issued_at"] - 30 * 86400) <= 5
 
 
+def test_filters_look_back(cli):
+    (one,) = cli.create()
+    for args in (["--issued-after", "-1h"], ["--issued-before=+1h"]):
+        assert one["license_id"] in cli.done("license", "list", "--limit", "1", *args)
+    assert cli.json("license", "list", "--issued-before", "-3650d") == []
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-1h")
+    assert cli.json("audit", "list", "--subject", one["license_id"], "--from", "-2h", "--to", "-1h") == []
+
+
 def test_overrides(cli):
     (one,) = cli.create("--max-clients", "unlimited", "--set", "lease=120", "--set", 'features={"export":{"limit":3}}')
     assert one["max_clients"] is None
@@ -181,20 +190,9 @@ def test_suspend_resume_and_revoke_take_effect_at_once(cli):
 @pytest.mark.parametrize("answer, code", [("n", REFUSED), ("", REFUSED), ("y", DONE)])
 def test_revoke_asks_on_a_terminal(cli, answer, code):
     (one,) = cli.create()
-    controller, terminal = os.openpty()
-    process = subprocess.Popen(
-        [BIN_DIR / "lictor", "license", "revoke", one["license_id"], "--data", cli.server.data],
-        env={**os.environ, "LICTOR_URL": cli.server.url},
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    os.close(terminal)
-    os.write(controller, f"{answer}\n".encode())
-    _, err = process.communicate(timeout=60)
-    os.close(controller)
-    assert process.returncode == code, err
-    assert f"Revoke {one['license_id']}" in err.decode()
+    finished, _, err = cli.on_terminal(answer, "license", "revoke", one["license_id"])
+    assert finished == code, err
+    assert f"Revoke {one['license_id']}" in err
     assert cli.json("license", "show", one["license_id"])["status"] == ("revoked" if code == DONE else "active")
 
 
@@ -353,7 +351,7 @@ WRONG_USAGE = [  # arguments, what the line says
     (["licens"], "licens: unknown command; did you mean license?"),
     (["license", "craete"], "craete: unknown command; did you mean create?"),
     (["license"], "lictor license needs a command: create, list, show, find, change, renew, extend, suspend, "),
-    (["license", "create", "--product", "demo"], "lictor license create needs --policy (Name of the policy)"),
+    (["license", "create", "--product", "demo"], "lictor license create needs --policy (name of the policy)"),
     (["license", "create", "--product", "p", "--policy", "q", "--cuont", "3"], "--cuont: unknown option; did you mean --count?"),
     (["license", "create", "--product", "p", "--policy", "q", "--count", "0"], "--count 0: not allowed; give a whole number from 1 to 10000"),
     (["license", "create", "--product", "p", "--policy", "q", "--count", "10001"], "--count 10001: not allowed; give "),
@@ -363,7 +361,7 @@ WRONG_USAGE = [  # arguments, what the line says
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease"], "--set lease: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "lease={"], "--set lease={: not allowed; give "),
     (["license", "create", "--product", "p", "--policy", "q", "--set", "a=1", "--set", "a=2"], "--set: a is given twice"),
-    (["license", "show"], "lictor license show needs license"),
+    (["license", "show"], "lictor license show needs LICENSE (its id (lic_…) or its key)"),
     (["license", "show", NO_LICENSE, "more"], "more: one argument too many"),
     (["license", "show", "lic_short"], "lic_short: not the id of a license"),
     (["license", "list", "--status", "gone"], "--status gone: not allowed; give active, grace, "),
@@ -377,9 +375,19 @@ WRONG_USAGE = [  # arguments, what the line says
     (["policy", "create", "--product", "p", "n", "--terms", "{"], "--terms: no JSON"),
     (["policy", "create", "--product", "p", "n", "--terms", "no-such-file"], "--terms no-such-file: there is no such file"),
     (["product", "create", "p", "--release", "1.0"], "--release 1.0: not allowed; give "),
-    (["key", "create", "n"], "lictor key create needs --scope (What it may do"),
+    (["key", "create", "n"], "lictor key create needs --scope (what it may do"),
     (["key", "revoke", "key_short"], "that is not the id of an API key"),
     (["audit", "list", "--after", "x"], ""),
+    (["audit", "list", "--subject", "nonsense"], "--subject nonsense: no id; give that of a license (lic_…), product (prd_…), "),
+    (["audit", "list", "--subject", "lic_short"], "--subject lic_short: no id; "),
+    (["audit", "list", "--from", "never"], "--from never: not allowed; give a date such as 2030-01-31 "),
+    (["audit", "list", "--from", "-1d", "--to", "-2d"], "--to -2d: must be later than --from -1d"),
+    (["license", "list", "--issued-after", "-7x"], "--issued-after -7x: not allowed; give a date such as 2030-01-31 "),
+    (["report", "usage", "--from", "yesterdy"], "--from yesterdy: not allowed; give a DAY such as 2026-11-01, or -7d"),
+    (["report", "seats", "--to", "never"], "--to never: not allowed; give a DAY such as 2026-11-01, or -7d"),
+    (["report", "seats", "--from", "-99999999d"], "--from -99999999d: not allowed; give a DAY "),
+    (["report", "refusals", "--from", "2026-11-02", "--to", "2026-11-01"], "--to 2026-11-01: must be later than --from 2026-11-02"),
+    (["why"], "lictor why needs WHAT (a request id, license id or key"),
     (["status", "--timeout", "0"], "--timeout 0: not allowed; give "),
     (["status", "--url", "ftp://127.0.0.1"], "--url: not the address of a server"),
     (["status", "--url", "http://user:secret@127.0.0.1"], "--url: not the address of a server"),
@@ -388,11 +396,19 @@ WRONG_USAGE = [  # arguments, what the line says
 WRONG_TIMES = "tomorrow 2030-13-01 2030-02-29 2030-1-1 2030-01-01T 2030-01-01T24:00 2030-01-01T00:00+99:00 -5 +5y 1e9"
 
 
+def key_file(directory):
+    file = directory / "admin.key"
+    file.write_text("lk_live_nobody\n", encoding="utf-8")
+    file.chmod(0o600)
+    return file
+
+
 @pytest.mark.parametrize("args, says", WRONG_USAGE, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_wrong_usage(args, says, tmp_path):
     """Found before anything is sent: there is no server."""
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
-    finished = lictor(*args, "--data", tmp_path, env={"LICTOR_URL": f"http://127.0.0.1:{free_port()}"})
+    key_file(tmp_path)
+    address = [] if "--url" in args else ["--url", f"http://127.0.0.1:{free_port()}"]
+    finished = lictor(*args, "--data", tmp_path, *address)
     assert finished.code == USAGE, finished
     assert finished.err.startswith(f"lictor: {says}"), finished
     assert finished.out == "" and "secret" not in finished.err
@@ -405,10 +421,10 @@ def test_a_wrong_time_is_refused(cli, text):
 
 
 def test_no_server(tmp_path):
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    key_file(tmp_path)
     url = f"http://127.0.0.1:{free_port()}"
-    for env in ({"LICTOR_URL": url}, {"LICTOR_URL": url, "http_proxy": "http://127.0.0.1:1", "no_proxy": ""}):
-        finished = lictor("status", "--data", tmp_path, env=env)
+    for env in ({}, {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}):
+        finished = lictor("status", "--data", tmp_path, "--url", url, env=env)
         assert finished.code == UNREACHABLE, finished
         assert finished.err.startswith(f"lictor: no answer from {url}: ")
         assert f"hint: start the server with: lictord --data {tmp_path}" in finished.err
@@ -433,7 +449,7 @@ class Foreign(BaseHTTPRequestHandler):
 
 
 def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path):
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    key_file(tmp_path)
     with HTTPServer(("127.0.0.1", 0), Foreign) as foreign:
         threading.Thread(target=foreign.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{foreign.server_port}"
@@ -443,6 +459,63 @@ def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path):
             assert f"not as a lictord does (HTTP {status}, text/html)" in finished.err
         foreign.shutdown()
     assert [path for path, _ in Foreign.requests] == ["/api/v1/admin/status", "/redirect/api/v1/admin/status"]
+    Foreign.requests.clear()
+
+
+def test_a_key_in_a_directory_went_wherever_the_environment_said(tmp_path):
+    Foreign.requests.clear()
+    key = key_file(tmp_path)
+    with HTTPServer(("127.0.0.1", 0), Foreign) as foreign:
+        threading.Thread(target=foreign.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{foreign.server_port}"
+        by_data = {"LICTOR_DATA": str(tmp_path)}
+        for args, env in (
+            (["--data", tmp_path], {"LICTOR_URL": url}),
+            ([], {**by_data, "LICTOR_URL": url}),
+            (["--url", url], by_data),
+        ):
+            finished = lictor("status", *args, env=env)
+            assert finished.code == UNAUTHENTICATED, finished
+            assert f"the API key of {tmp_path} does not go to {url}" in finished.err
+            assert f"hint: give both on the command line (--data {tmp_path} --url {url})" in finished.err
+        assert not Foreign.requests
+        assert lictor("status", "--data", tmp_path, "--url", url).code == UNREACHABLE
+        # One rule for every file with a key, with or without a profile beside it.
+        key.chmod(0o644)
+        finished = lictor("status", "--data", tmp_path, "--url", url)
+        assert finished.code == UNAUTHENTICATED and f"hint: chmod 600 {key}" in finished.err, finished
+        foreign.shutdown()
+    assert [sent for _, sent in Foreign.requests] == ["lk_live_nobody"]
+    Foreign.requests.clear()
+
+
+class Circle(BaseHTTPRequestHandler):
+    """Lists that turn in a circle: page a, page b, page a, …"""
+
+    def do_GET(self):
+        cursor = "b" if "cursor=a" in self.path else "a"
+        data = {"licenses": [], "rows": [{"day": "2026-11-01"}], "next_cursor": cursor}
+        body = json.dumps({"status": "success", "data": data, "message": "", "request_id": "req_1"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("args", ["license list --all", "license export", "report usage --csv", "report usage --all"])
+def test_a_list_without_an_end_is_given_up(tmp_path, args):
+    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    with HTTPServer(("127.0.0.1", 0), Circle) as circle:
+        threading.Thread(target=circle.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{circle.server_port}"
+        finished = lictor(*args.split(), "--data", tmp_path, env={"LICTOR_URL": url}, limit=20)
+        circle.shutdown()
+    assert finished.code == REFUSED, finished
+    assert finished.err.startswith("lictor: the server's list does not come to an end: next_cursor a is there again\nhint: ")
 
 
 def test_where_the_api_key_comes_from(shared_server, tmp_path):

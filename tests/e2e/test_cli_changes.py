@@ -2,12 +2,11 @@
 
 import os
 import re
-import subprocess
 
 import pytest
 
 from command_line import CHANGED, DONE, REFUSED, UNAUTHENTICATED, USAGE, Cli
-from support import BIN_DIR, KEY_FORMAT, lictor
+from support import KEY_FORMAT, lictor
 
 DAY = 86400
 
@@ -24,23 +23,6 @@ def product(cli, request):
     cli.done("product", "create", name)
     cli.done("policy", "create", "--product", name, "team", "--duration", "30d", "--max-clients", "3", "--feature", "view")
     return name
-
-
-def on_terminal(cli, answer, *args):
-    """Runs a command with a terminal as stdin, on which `answer` is typed."""
-    controller, terminal = os.openpty()
-    process = subprocess.Popen(
-        [BIN_DIR / "lictor", *args, "--data", cli.server.data],
-        env={**os.environ, "LICTOR_URL": cli.server.url},
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    os.close(terminal)
-    os.write(controller, f"{answer}\n".encode())
-    _, err = process.communicate(timeout=60)
-    os.close(controller)
-    return process.returncode, err.decode()
 
 
 # ---- licenses ----
@@ -147,7 +129,7 @@ def test_what_cannot_be_undone_needs_yes_or_a_terminal(cli, args):
 def test_the_question_says_what_would_be_done(cli, answer, code):
     name = f"asked-{os.getpid()}-{answer}"
     cli.done("product", "create", name)
-    finished, err = on_terminal(cli, answer, "product", "delete", name)
+    finished, _, err = cli.on_terminal(answer, "product", "delete", name)
     assert finished == code and f"Delete product {name} for good? [y/N] " in err
     assert (name in cli.done("product", "list")) == (code == REFUSED)
 

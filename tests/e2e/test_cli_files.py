@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from command_line import DONE, REFUSED, USAGE, Cli
-from support import BIN_DIR, eventually, lictor
+from support import BIN_DIR, eventually, lictor, seconds
 
 COLUMNS = "license_key license_id product policy holder status issued_at starts_at expires_at first_activated_at overrides"
 
@@ -41,6 +41,40 @@ def watch(cli, report):
         if row.get("license_key"):
             cli.secrets.add_license_key(row["license_key"])
     return report
+
+
+# ---- what an export goes to ----
+
+
+def test_an_export_took_the_place_of_a_device_or_a_pipe(cli, tmp_path):
+    cli.create()
+    whole = cli.done("license", "export")
+    os.mkfifo(tmp_path / "fifo")
+    with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            cli.done("license", "export", "-o", tmp_path / "fifo")
+            assert reader.communicate(timeout=seconds(10))[0] == whole
+        finally:
+            reader.kill()
+    assert (tmp_path / "fifo").is_fifo()
+    if os.geteuid() == 0:
+        null = tmp_path / "null"
+        os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        cli.done("license", "export", "-o", null)
+        assert null.is_char_device()
+    assert cli.done("license", "export", "-o", "/proc/self/fd/1") == whole
+    assert cli.run("license", "export", "-o", tmp_path).code == REFUSED
+    assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == []
+
+
+def test_an_export_wrote_over_the_file_of_the_name_of_its_draft(cli, tmp_path):
+    (tmp_path / "n.csv.part").write_text("mine", encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "n.csv")
+    for name in ("n.csv", "link.csv"):
+        cli.done("license", "export", "-o", tmp_path / name)
+    assert (tmp_path / "n.csv.part").read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "link.csv").is_symlink() and stat.S_IMODE((tmp_path / "n.csv").stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "n.csv", "n.csv.part"]
 
 
 # ---- import ----
@@ -123,6 +157,10 @@ NO_FILES = [
     ("", "the file is empty; it begins with a line of column names"),
     ("product,polisy\n", "line 1: polisy: not a column; did you mean policy?; columns are "),
     ("product,policy,product\n", "line 1: product is there twice"),
+    ("product,policy,\n", "line 1: column 3 has no name"),
+    ("product;policy;max_clients\n", "line 1: max_clients: not a column, but a term of the policy; what a license has of its own"),
+    ('product,policy,grace\n', 'line 1: grace: not a column, but a term of the policy; what a license has of its own goes into '
+     'the column overrides, as JSON: {"grace":…}'),
     ('product,policy\n"demo,x\n', "line 2: a quote is not closed"),
     ('product,policy\nde"mo,x\n', "line 2: a quote inside a field that is not quoted"),
     ("{}", "no file of licenses: it has no array of them"),
@@ -139,6 +177,60 @@ def test_what_is_no_file_of_licenses(cli, tmp_path, text, says):
     file.write_text(text if not text.startswith("[{") else text + "\n", encoding="utf-8")
     finished = cli.run("license", "import", file)
     assert finished.code == USAGE and finished.err.startswith(f"lictor: {says}"), finished
+    assert finished.out == "", "the error is all there is to say"
+    dry = cli.run("license", "import", file, "--dry-run")
+    assert (dry.code, dry.out, dry.err) == (USAGE, "", finished.err)
+
+
+def test_a_file_in_utf16(cli, tmp_path):
+    file = tmp_path / "licenses.csv"
+    file.write_text("product,policy\n", encoding="utf-16")
+    assert cli.fails(USAGE, "license", "import", file) == "the file is UTF-16; save it as CSV in UTF-8"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_what_spreadsheets_write(cli, tmp_path, prefix, mark, separator):
+    rows = [
+        ["license_key", '"product"', "policy", "holder", "overrides"],
+        [f"{prefix}-{ord(separator)}{len(mark)}", "demo", "floating", '"a,b; c"', '"{""max_clients"":2}"'],
+    ]
+    file = tmp_path / "licenses.csv"
+    file.write_text(mark + "\r\n".join(separator.join(row) for row in rows) + "\r\n", encoding="utf-8", newline="")
+    assert actions(watch(cli, cli.json("license", "import", file))) == ["created"]
+    one = cli.json("license", "find", rows[1][0])
+    assert (one["holder"], one["max_clients"]) == ("a,b; c", 2)
+
+
+def test_rows_that_the_header_does_not_fit(cli, tmp_path):
+    file = write(tmp_path / "a.csv", "product,policy,holder", "demo,floating,x", "demo,floating", "demo", "demo,floating,x,y")
+    finished = cli.run("license", "import", file)
+    assert finished.code == REFUSED, finished
+    assert finished.out.splitlines()[:3] == [
+        "line 3: failed: 2 cells, but the header has 3",
+        "line 4: failed: 1 cell, but the header has 3",
+        "line 5: failed: 4 cells, but the header has 3",
+    ]
+
+
+def test_json_rows_are_counted_lines_of_csv_are_named(cli, tmp_path, prefix):
+    good = {"license_key": f"{prefix}-A", "product": "demo", "policy": "floating"}
+    rows = [good, {**good, "license_key": f"{prefix}-B"}, {**good, "license_key": f"{prefix}-C", "policy": "floatng"}]
+    rows += [{**good, "license_key": f"{prefix}-D", "max_clients": 3}, good, "none"]
+    file = write(tmp_path / "rows.json", json.dumps(rows))
+    finished = cli.run("license", "import", file)
+    assert finished.code == REFUSED, finished
+    assert finished.out.splitlines()[:4] == [
+        "row 3: failed: BAD_REQUEST policy: 'policy' 'floatng' is no policy of product 'demo'; did you mean floating?",
+        "row 4: failed: UNKNOWN_FIELD max_clients: 'max_clients' is a member of the terms: give it in overrides, "
+        '{"max_clients":…}',
+        "row 5: failed: license_key: the license is in row 1, too",
+        "row 6: failed: not an object",
+    ]
+    report = json.loads(cli.run("license", "import", file, "--json", "--dry-run").out)
+    assert [row["row"] for row in report["rows"]] == [1, 2, 3, 4, 5, 6] and "line" not in report["rows"][0]
+    file = write(tmp_path / "rows.csv", "license_key,product,policy", f"{prefix}-A,demo,floating", f"{prefix.lower()}-a,demo,floating")
+    assert "line 3: failed: license_key: the license is in line 2, too\n" in cli.run("license", "import", file).out
 
 
 def test_a_file_that_is_not_there(cli, tmp_path):
@@ -238,8 +330,13 @@ def test_reports_for_people_for_spreadsheets_and_for_programs(cli, tmp_path):
     assert (row["license_id"], row["code"], row["count"]) == (one["license_id"], "MAX_CLIENTS_REACHED", "1")
     assert re.match(r"DAY +PRODUCT +LICENSE ID +CODE +COUNT\n", cli.done("report", "refusals", "--license", one["license_id"]))
     assert "LICENSE ID" not in cli.done("report", "refusals", "--product", "demo")
+    # The seat is held still: how long and how much of the day goes on growing from one report to the next.
     seats = cli.json("report", "seats", "--license", one["license_id"])
     assert [row["peak"] for row in seats] == [1]
+    (week,) = cli.json("report", "seats", "--license", one["license_id"], "--from", "-7d")
+    assert {name: week[name] for name in ("day", "peak")} == {name: seats[0][name] for name in ("day", "peak")}
+    assert week["seat_seconds"] >= seats[0]["seat_seconds"]
+    assert cli.json("report", "seats", "--license", one["license_id"], "--from", "-7d", "--to", "-1d") == []
     for name in ("seats.csv", "seats.json"):
         finished = cli.run("report", "seats", "--by", "license", "-o", tmp_path / name)
         assert finished.code == DONE and "rows are in" in finished.err, finished

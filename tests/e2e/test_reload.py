@@ -423,6 +423,25 @@ def test_a_file_that_is_wrong_changes_nothing_and_is_named(reloadable, text, sai
 
 
 @pytest.mark.quick
+def test_a_pipe_in_place_of_the_file_kept_lictord_from_stopping(reloadable):
+    one = reloadable('[log]\nlevel = "info"\n')
+    one.file.unlink()
+    os.mkfifo(one.file)
+    said = one.reload()
+    assert [line["event"] for line in said] == ["options.refused"], said
+    assert "must be a regular file, not a pipe" in said[0]["error"]
+    one.server.stop()  # SIGTERM; it must end
+
+
+def test_a_pipe_is_no_file_to_start_with(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for file in (tmp_path / "fifo", "/dev/stdin"):
+        command = ["sh", "-c", f"true | {BIN_DIR}/lictord --data {tmp_path}/data --config {file}"]
+        finished = run(*command, limit=20)
+        assert finished.code == 2, finished
+        assert f"{file}: the config file (from --config) must be a regular file, not a pipe" in finished.err
+
+
 def test_the_log_file_is_opened_anew(reloadable):
     """What logrotate does with `create` off: rename, then postrotate sends SIGHUP."""
     at_hand = reloadable("")

@@ -39,7 +39,16 @@ def taken():
 @pytest.mark.quick
 def test_a_port_that_is_taken(tmp_path, taken):
     finished = lictord("--data", tmp_path / "data", "--listen", taken)
-    check(finished, 1, ["can't start", taken, "Address already in use"], "another address with --listen")
+    check(finished, 1, ["can't start", taken, "Address already in use"], f"another address with --listen, such as --listen 127.0.0.1:{int(taken.split(':')[1]) + 1}")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("command", [["backup", "x.db"], ["admin-key"]], ids=lambda command: command[0])
+def test_a_command_about_a_database_that_is_not_there(tmp_path, command):
+    finished = lictord(*command, "--data", tmp_path / "nowhere")
+    advice = "Name the data directory of a server with --data (by default var/lictor, from where lictord was started): the first start puts lictor.db and admin.key into it."
+    check(finished, 1, [f"there is no database at {tmp_path}/nowhere/{DATABASE}"], advice)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_first_start_that_failed_is_made_up_for(tmp_path, secrets, taken):
@@ -80,7 +89,12 @@ def test_a_port_that_needs_a_privilege(tmp_path):
 def test_a_data_directory_in_use(server):
     for port in ("0", server.port):
         finished = lictord("--data", server.data, "--listen", f"127.0.0.1:{port}")
-        check(finished, 1, [server.data / DATABASE, f"process {server.process.pid}"], "Stop the other process first")
+        beside = f"127.0.0.1:{int(server.port) + 1 if port != '0' else 8001}"
+        advice = (
+            f"A lictord serves it at {server.url}. Stop the other process first, or start this one beside it: "
+            f"--listen {beside} --data DIR"
+        )
+        check(finished, 1, [server.data / DATABASE, f"process {server.process.pid}"], advice)
 
 
 def test_a_directory_of_the_database_that_is_not_there(tmp_path):

@@ -101,6 +101,20 @@ TEST_P(StatisticsConformance, the_oldest_refusals_go_first) {
   EXPECT_EQ(left.back(), "req_10");
 }
 
+// The clock was a year ahead for a while: nothing that was refused after it was set right ever became old enough.
+TEST_P(StatisticsConformance, refusals_behind_one_dated_in_the_future_go_by_their_age) {
+  std::vector<store::Refusal> refusals{refusal(0)};
+  for (int i = 1; i < 4; ++i) refusals.push_back(refusal(365 * 86'400 + i));
+  for (int i = 4; i < 9; ++i) refusals.push_back(refusal(i));
+  write([&](auto& tx) {
+    tx.add_refusals(refusals);
+    EXPECT_EQ(tx.drop_refusals(kNow + 7, 100, 3), 3U);
+    EXPECT_EQ(tx.drop_refusals(kNow + 7, 100, 3), 1U);
+  });
+  EXPECT_THAT(refused({}, 100), ElementsAre("req_8", "req_7", "req_31536003", "req_31536002", "req_31536001"));
+  EXPECT_EQ(statistics().state().refusals, 5);
+}
+
 TEST_P(StatisticsConformance, a_license_can_be_held_to_its_share) {
   make_licenses(1);
   const store::Row license = row_of(1).row;

@@ -393,7 +393,8 @@ TEST(Refusals, NameTheOptionTheSourceTheValueAndWhatIsAllowed) {
       {{"--demo=perhaps"}, {}, {"option demo: \"perhaps\" (from --demo)", "on or off"}},
       {{"--log-file", "-", "--log-stderr", "off"}, {}, {"option log_stderr", "nothing would be logged"}},
       {{"--config", "/does/not/exist.toml"}, {}, {"/does/not/exist.toml", "(from --config)", "No such file"}},
-      {{"--config", "/"}, {}, {"can't be read"}},
+      {{"--config", "/"}, {}, {"can't be read: Is a directory"}},
+      {{"--config", "/dev/zero"}, {}, {"/dev/zero", "(from --config) must be a regular file, not a pipe"}},
       {{"--io-threads", "x", "--log-files", "0"}, {}, {"option io_threads", "option log_files"}},
   };
   for (const Refusal& refusal : refusals) {

@@ -81,7 +81,7 @@ TEST(Precedence, ValidateUnderMaintainOfEverySubset) {
       {Code::client_blocked, blocked()},
       {Code::client_not_activated, released(kNow - 1)},
       {Code::hardware_mismatch, bound(opaque(2))},
-      {Code::version_not_covered, [](World& w) { w.terms.releases.clear(); }},
+      {Code::version_not_covered, [](World& w) { w.terms.releases.reset(); }},
       {Code::feature_not_licensed, [](World& w) { w.terms.features.clear(); }},
   };
   const Ask ask{.fingerprint = opaque(1), .features = {"cad"}};

@@ -120,7 +120,11 @@ inline Fact versions(std::string range) {
   return [=](World& w) { w.terms.versions = *VersionRange::parse(range); };
 }
 inline Fact release(std::string version, UnixSeconds at) {
-  return [=](World& w) { w.terms.releases.push_back({*parse_version(version), at}); };
+  return [=](World& w) {
+    auto releases = w.terms.releases ? *w.terms.releases : std::vector<Release>();
+    releases.push_back({*parse_version(version), at});
+    w.terms.releases = std::make_shared<const std::vector<Release>>(std::move(releases));
+  };
 }
 inline Fact feature(std::string name, std::optional<std::int64_t> limit = {}, UnixSeconds expires_at = kNever) {
   return [=](World& w) { w.terms.features.push_back({name, limit, expires_at}); };

@@ -72,7 +72,7 @@ class Oracle {
     const bool maintained = past_grace() && terms_.expiry_mode == ExpiryMode::maintain;
     const bool known = version == "1.0" || version == "2.0" || version == "3.0";
     bool released_before = false;
-    for (const Release& release : terms_.releases) {
+    for (const Release& release : *terms_.releases) {
       released_before |=
           known && release.version == parse_version(version) && release.released_at < license_.expires_at;
     }
@@ -123,7 +123,8 @@ class Run {
     if (chance(2)) terms_.max_transfers = static_cast<std::uint32_t>(below(3));
     terms_.transfer_period = 1 + below(10) * kDay;
     if (chance(3)) terms_.versions = *VersionRange::parse("<3");
-    terms_.releases = {{*parse_version("1.0"), kNow - kDay}, {*parse_version("2.0"), kNow + 5 * kDay}};
+    terms_.releases = std::make_shared<const std::vector<Release>>(
+        std::vector<Release>{{*parse_version("1.0"), kNow - kDay}, {*parse_version("2.0"), kNow + 5 * kDay}});
     terms_.features = {{"cad", {}, kNever}, {"cam", {}, kNow + 9 * kDay}};
     if (chance(2)) terms_.quotas = {{"calls", chance(3) ? std::nullopt : std::optional(below(20)), QuotaPeriod::total}};
     log_ << "lease " << terms_.lease << " max " << terms_.max_clients << " allowed " << allowed_seats(terms_)

@@ -7,6 +7,7 @@
 #include "lictor/csv.h"
 #include "lictor/error.h"
 #include "lictor/json_stream.h"
+#include "lictor/page_watch.h"
 
 namespace lictor::cli {
 namespace {
@@ -52,6 +53,9 @@ TEST(Csv, ReadsRecordsInPiecesOfAnySize) {
        "a,,\n",
        {{"a", "", ""}}},
       {"\"a,\"\"b\"\"\n c\",d\n", {{"a,\"b\"\n c", "d"}}},
+      {"a;b\nc,d;e\n", {{"a", "b"}, {"c,d", "e"}}},
+      {"\"a\"\tb\nc,d\t\"e;\tf\"\n", {{"a", "b"}, {"c,d", "e;\tf"}}},
+      {"a\nb;c\n", {{"a"}, {"b;c"}}},
       {"'=1+1,''x,'plain\n", {{"=1+1", "'x", "'plain"}}},
   };
   for (const Case& one : cases) {
@@ -74,6 +78,26 @@ TEST(Csv, WhatIsWrittenIsReadAgain) {
   append_csv_line(text, fields);
   EXPECT_THAT(text, testing::HasSubstr(",'=SUM(A1),'+1,'-1,'@x,"));  // no spreadsheet runs them
   EXPECT_EQ(read_csv(text, 1000), std::vector<Fields>{fields});
+}
+
+TEST(PageWatch, GivesUpAListThatTurnsInACircleOrIsEmptyForGood) {
+  const auto page = [](const char* next, bool empty) {
+    boost::json::array items;
+    if (!empty) items.emplace_back(1);
+    return boost::json::object{{"items", items}, {"next_cursor", next}};
+  };
+  PageWatch whole;
+  EXPECT_EQ(whole.next(page("a", false)), "a");
+  EXPECT_EQ(whole.next(page("b", true)), "b");
+  EXPECT_EQ(whole.next({{"next_cursor", nullptr}}), "");
+  PageWatch circle;
+  for (const char* const next : {"a", "b", "c"}) circle.next(page(next, false));
+  EXPECT_THROW(circle.next(page("a", false)), CommandError);
+  PageWatch empty;
+  for (std::size_t i = 0; i < PageWatch::kMostEmpty; ++i) empty.next(page(std::to_string(i).c_str(), true));
+  EXPECT_EQ(empty.next(page("something", false)), "something") << "something came, so it counts anew";
+  for (std::size_t i = 0; i < PageWatch::kMostEmpty; ++i) empty.next(page(("x" + std::to_string(i)).c_str(), true));
+  EXPECT_THROW(empty.next(page("y", true)), CommandError);
 }
 
 std::string read_json(const std::string& text, std::size_t size) {

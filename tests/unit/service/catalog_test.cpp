@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <thread>
 
 namespace lictor::service {
@@ -48,7 +50,7 @@ TEST_F(CatalogTest, EqualTermsAreOneEntry) {
   const auto plain = catalog_.terms(11, "");
   EXPECT_EQ(&*plain, &*catalog_.terms(11, ""));
   EXPECT_EQ(plain->terms.max_clients, 5U);
-  EXPECT_EQ(plain->terms.releases.size(), 1U);
+  EXPECT_EQ(plain->terms.releases->size(), 1U);
   const auto seven = catalog_.terms(11, overrides(7));
   EXPECT_EQ(&*seven, &*catalog_.terms(11, overrides(7)));
   EXPECT_NE(&*seven, &*plain);
@@ -167,6 +169,33 @@ TEST_F(CatalogTest, WhatIsRemovedIsNotFound) {
   EXPECT_EQ(catalog_.policies().size(), 1U);
 }
 
+// Each change of a product kept the terms of its policies before it, with all its releases, as long as lictord ran.
+TEST_F(CatalogTest, ChangesLeaveNoOldTermsBehind) {
+  auto record = catalog_.detach(catalog_.terms(11, ""));  // as the cache does
+  std::uint32_t highest = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const bool even = i % 2 == 0;
+    const auto replacements = even ? catalog_.replace(store::Product{1, {}, "demo", R"({"releases":{"1.0":5}})", 0})
+                                   : catalog_.replace(store::Policy{11, {}, 1, "floating", R"({"max_clients":9})", 0});
+    ASSERT_EQ(replacements.count(record), 1U);
+    const auto next = catalog_.detach(replacements.at(record));
+    catalog_.drop(record);
+    record = next;
+    highest = std::max(highest, record);
+    ASSERT_LE(catalog_.retired_count(), 2U);
+  }
+  EXPECT_LE(highest, 4U) << "indexes are used again";
+  catalog_.drop(record);
+  catalog_.remove_policy(11);
+  catalog_.remove_policy(12);
+  EXPECT_LE(catalog_.retired_count(), 1U);
+}
+
+TEST_F(CatalogTest, PoliciesOfAProductShareItsReleases) {
+  EXPECT_EQ(catalog_.terms(11, "")->terms.releases, catalog_.terms(12, "")->terms.releases);
+  EXPECT_EQ(catalog_.terms(11, "")->terms.releases, catalog_.terms(11, overrides(7))->terms.releases);
+}
+
 class CatalogConcurrent : public CatalogTest {};
 
 TEST_F(CatalogConcurrent, HandlesComeAndGo) {
@@ -186,6 +215,31 @@ TEST_F(CatalogConcurrent, HandlesComeAndGo) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(catalog_.terms_count(), 0U);
+}
+
+TEST_F(CatalogConcurrent, ChangedTermsAreThereAsLongAsSomebodyHasThem) {
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (int number = 0; number < 3; ++number) {
+    threads.emplace_back([&] {
+      TermsHandle kept;
+      while (!done.load()) {
+        auto handle = catalog_.terms(11, "");
+        const auto copy = handle;
+        kept = std::move(handle);
+        handle = TermsHandle();
+        EXPECT_EQ(copy->overrides, "");
+        EXPECT_EQ(kept->terms.releases->size(), 1U);
+      }
+    });
+  }
+  for (int i = 0; i < 2000; ++i) {
+    catalog_.replace(store::Product{1, {}, "demo", R"({"releases":{"1.0":)" + std::to_string(i) + "}}", 0});
+  }
+  done = true;
+  for (auto& thread : threads) thread.join();
+  catalog_.replace(store::Product{1, {}, "demo", R"({"releases":{"1.0":5}})", 0});
+  EXPECT_LE(catalog_.retired_count(), 1U);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace lictor::config {
+namespace lictor::base {
 
 // Single-character insertions, deletions, replacements and swaps of neighbours that turn one into the other.
 std::size_t edit_distance(std::string_view a, std::string_view b);
@@ -17,4 +17,4 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
 // "; did you mean X?", or empty.
 std::string suggestion(std::string_view name, std::span<const std::string_view> candidates);
 
-}  // namespace lictor::config
+}  // namespace lictor::base

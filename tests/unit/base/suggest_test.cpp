@@ -1,10 +1,10 @@
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 
-namespace lictor::config {
+namespace lictor::base {
 namespace {
 
 TEST(Suggest, CountsEdits) {
@@ -24,4 +24,4 @@ TEST(Suggest, StaysSilentWhenNothingIsNear) {
 }
 
 }  // namespace
-}  // namespace lictor::config
+}  // namespace lictor::base

@@ -1,12 +1,12 @@
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace lictor::config {
+namespace lictor::base {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 100;  // nothing longer is like an option
+constexpr std::size_t kMaxNameBytes = 100;  // nothing longer is like a name of ours
 
 std::string_view last_part(std::string_view name) {
   const std::size_t dot = name.rfind('.');
@@ -37,9 +37,12 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
   std::string_view nearest;
   std::size_t best = std::min<std::size_t>(name.size() / 4 + 2, 4);  // from here on it is another name
   for (const std::string_view candidate : candidates) {
+    const bool has_section = candidate.find('.') != std::string_view::npos;
+    const std::size_t longer = std::max(name.size(), candidate.size()) - std::min(name.size(), candidate.size());
+    if (longer >= best && !has_section) continue;  // so many edits it takes at least
     std::size_t distance = edit_distance(name, candidate);
     // A wrong section counts as one mistake.
-    if (candidate.find('.') != std::string_view::npos) {
+    if (has_section) {
       distance = std::min(distance, edit_distance(last_part(name), last_part(candidate)) + 1);
     }
     if (distance < best) {
@@ -55,4 +58,4 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
   return nearest.empty() ? std::string() : "; did you mean " + std::string(nearest) + "?";
 }
 
-}  // namespace lictor::config
+}  // namespace lictor::base
