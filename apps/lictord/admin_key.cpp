@@ -12,8 +12,13 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kScopes = "admin:*";
 
-void insert(store::Store& store, const auth::NewApiKey& made, std::string_view name, base::UnixSeconds now) {
+struct ExistsAlready {};
+
+// `first`: only when there is none yet.
+void insert(store::Store& store, const auth::NewApiKey& made, std::string_view name, base::UnixSeconds now,
+            bool first = false) {
   store.write([&](store::Tx& tx) {
+    if (tx.lock_catalog() != 0 && first) throw ExistsAlready();
     store::ApiKey key;
     key.id = made.id;
     key.name = name;
@@ -45,7 +50,12 @@ bool ensure_admin_key(store::Store& store, const fs::path& path, base::UnixSecon
   // A key of another database, or of a start that did not come to its end: kept, in case it is still wanted.
   keep_previous(path);
   write_key_file(path.string(), made.text.reveal());
-  insert(store, made, "first administrator", now);
+  try {
+    insert(store, made, "first administrator", now, true);
+  } catch (const ExistsAlready&) {  // another replica was faster
+    fs::remove(path);
+    return false;
+  }
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include "lictord/admin_key.h"
 #include "lictord/commands.h"
 #include "lictord/data_directory.h"
+#include "lictord/open_store.h"
 
 namespace lictor::daemon {
 namespace {
@@ -74,7 +75,22 @@ void record_restore(const std::string& database, const store::CopyFacts& facts) 
 
 }  // namespace
 
+namespace {
+
+bool is_server(const config::Options& options) {
+  return options.database.engine != config::Options::Database::Engine::sqlite;
+}
+
+// A server's database is backed up with that server's own means.
+void require_file(const config::CommandLine& line) {
+  if (!is_server(*line.outcome.options)) return;
+  throw std::runtime_error("the database is not a file: back it up and restore it as its server does (docs/operations.md)");
+}
+
+}  // namespace
+
 int run_backup(const config::CommandLine& line) {
+  require_file(line);
   const std::string database = line.outcome.options->database.sqlite_path.string();
   std::error_code error;
   if (!fs::exists(database, error) && !error) throw NoDatabase(database);
@@ -104,6 +120,7 @@ int run_backup(const config::CommandLine& line) {
 }
 
 int run_restore(const config::CommandLine& line) {
+  require_file(line);
   const config::Options& options = *line.outcome.options;
   const std::string database = options.database.sqlite_path.string();
   store::check_copy(line.argument);  // before anything is made
@@ -140,9 +157,9 @@ int run_admin_key(const config::CommandLine& line) {
   const config::Options& options = *line.outcome.options;
   const std::string database = options.database.sqlite_path.string();
   std::error_code error;
-  if (!fs::exists(database, error)) throw NoDatabase(database);
+  if (!is_server(options) && !fs::exists(database, error)) throw NoDatabase(database);
   const fs::path path = fs::absolute(options.server.data / config::kAdminKeyFile);
-  const auto store = store::open_sqlite({.path = database, .on_commit = {}});
+  const auto store = open_store(options, {}, [](const char* why) { std::fprintf(stderr, "lictord: %s\n", why); });
   const bool replaces = fs::exists(path, error);
   const std::string id = replace_admin_key(*store, path, base::SystemClock().now());
   if (line.has("--json")) {

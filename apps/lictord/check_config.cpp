@@ -68,7 +68,8 @@ Findings check(const config::ParseOutcome& outcome) {
   if (!outcome.options) return findings;
   const config::Options& options = *outcome.options;
   if (auto problem = data_directory_problem(options.server.data)) findings.problems.push_back(std::move(*problem));
-  check_database(options.database.sqlite_path, options.server.data, findings);
+  if (options.database.engine == config::Options::Database::Engine::sqlite)
+    check_database(options.database.sqlite_path, options.server.data, findings);
   check_directory_of(options.log.file, options.server.data, "the log's directory", findings);
   if (std::string warning = address_warning(options); !warning.empty()) findings.warnings.push_back(warning);
   return findings;

@@ -21,6 +21,7 @@
 #include "lictord/demo.h"
 #include "lictord/key_file.h"
 #include "lictord/liveness.h"
+#include "lictord/open_store.h"
 #include "lictord/reload.h"
 #include "lictord/service_watch.h"
 
@@ -94,7 +95,9 @@ std::string shown(const fs::path& path) {
 struct Daemon::Parts {
   explicit Parts(const config::ParseOutcome& given);
 
-  std::unique_ptr<store::Store> open_store();
+  std::unique_ptr<store::Store> open_database();
+  service::ReadOptions read_options();
+  void load();
   service::WriteOptions write_options();
   http::ServerOptions server_options() const;
   void register_metrics();
@@ -118,6 +121,7 @@ struct Daemon::Parts {
   service::Catalog catalog;
   service::Cache cache;
   auth::ApiKeys api_keys;
+  std::unique_ptr<service::CatalogSync> sync;  // with other processes on the database; otherwise nullptr, as feed
   service::WritePath writes;
   service::ReadPool reads;
   service::Statistics statistics;
@@ -127,6 +131,7 @@ struct Daemon::Parts {
   http::Server server;
   ServiceWatch watch;
   std::optional<UrlFile> url_file;
+  std::unique_ptr<service::Feed> feed;
 };
 
 Daemon::Parts::Parts(const config::ParseOutcome& given)
@@ -142,7 +147,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
                             {50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1, 0.5, 1, 5})),
       batch_jobs(metrics.histogram("lictor_batch_jobs", "Commands in one transaction.",
                                    {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
-      store(open_store()),
+      store(open_database()),
       first_start(ensure_admin_key(*store, data / config::kAdminKeyFile, clock.now())),
       key_digest(store->digest_key()),
       demo(options.server.demo
@@ -151,11 +156,11 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
       process_key(random_key()),
       cache({options.cache.licenses, options.cache.activations}, catalog, process_key),
       api_keys(io_threads, process_key),
-      writes(*store, catalog, cache, clock, write_options()),
-      reads(*store, {options.database.read_threads, options.database.queue_max,
-                     [this](std::string_view what) {
-                       log.error("database.read_failed", "Reading the database failed", {{"error", what}});
-                     }}),
+      sync(store->is_shared() ? std::make_unique<service::CatalogSync>(
+                                    *store, catalog, cache, [this](store::Reader& reader) { api_keys.load(reader); })
+                              : nullptr),
+      writes(*store, catalog, cache, clock, write_options(), sync.get()),
+      reads(*store, read_options()),
       statistics(
           *store, writes, clock, io_threads, statistics_of(options),
           [this](std::string_view what) {
@@ -186,9 +191,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
       watch(log, metrics, notify,
             base::watchdog_interval(environment("WATCHDOG_USEC"), environment("WATCHDOG_PID"), ::getpid()),
             [this](std::chrono::milliseconds bound) { return find_what_hangs(server, writes, reads, bound); }) {
-  const auto reader = store->open_reader();
-  catalog.load(*reader);
-  api_keys.load(*reader);
+  load();
   register_metrics();
   register_changeable_options();
   if (!notify.problem().empty()) {
@@ -197,12 +200,50 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
   }
 }
 
-std::unique_ptr<store::Store> Daemon::Parts::open_store() {
-  store::SqliteOptions sqlite;
-  sqlite.path = options.database.sqlite_path.string();
-  sqlite.checkpoint_pages = static_cast<int>(options.database.checkpoint_pages);
-  sqlite.on_commit = [this](double seconds) { commit_seconds.observe(seconds); };
-  return store::open_sqlite(sqlite);
+std::unique_ptr<store::Store> Daemon::Parts::open_database() {
+  return open_store(
+      options, [this](double seconds) { commit_seconds.observe(seconds); },
+      [this](const char* why) {
+        log.warning("database.waiting", "The database can't be reached yet; trying again", {{"error", why}});
+      });
+}
+
+service::ReadOptions Daemon::Parts::read_options() {
+  const config::Options::Database& given = options.database;
+  service::ReadOptions read;
+  read.threads = store->is_shared() ? given.pool_size : given.read_threads;
+  read.overflow = store->is_shared() ? given.pool_overflow : 0;
+  read.queue_max = given.queue_max;
+  read.on_error = [this](std::string_view what) {
+    log.error("database.read_failed", "Reading the database failed", {{"error", what}});
+  };
+  return read;
+}
+
+// Products, policies and API keys, which are all in memory.
+void Daemon::Parts::load() {
+  if (!sync) {
+    const auto reader = store->open_reader();
+    catalog.load(*reader);
+    api_keys.load(*reader);
+    return;
+  }
+  service::FeedOptions given;
+  given.interval = options.database.feed_interval;
+  given.trust = options.database.feed_trust;
+  given.staleness = options.database.cache_staleness;
+  given.on_lost = [this](std::string_view why) {
+    log.error("feed.lost", "Changes that other replicas make can't be read; memory is not trusted until they are",
+              {{"error", why}});
+  };
+  given.on_back = [this](std::chrono::milliseconds after) {
+    log.info("feed.back", "Changes of other replicas are read again", {{"after_ms", after.count()}});
+  };
+  feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
+  app.feed = feed.get();
+  if (!feed->catch_up(2 * options.database.timeout))
+    throw store::StoreError(store::StoreError::Kind::connection_lost,
+                            "database " + store->describe() + ": products and policies can't be read");
 }
 
 service::WriteOptions Daemon::Parts::write_options() {
@@ -249,6 +290,24 @@ void Daemon::Parts::register_metrics() {
                 [this, count] { return count(totals.seats_held.load()); });
   metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
                        [this, count] { return count(statistics.dropped_refusals()); });
+  metrics.gauge("lictor_database_up", "Whether the database could be read when it was last tried.",
+                [this] { return reads.is_reachable() ? 1.0 : 0.0; });
+  metrics.gauge("lictor_read_threads", "Threads that read the database.",
+                [this, count] { return count(reads.threads()); });
+  metrics.gauge("lictor_read_threads_busy", "Threads that read the database just now.",
+                [this, count] { return count(reads.busy()); });
+  metrics.gauge("lictor_database_connections", "Open connections to the database server; 0 with SQLite.",
+                [this, count] { return count(store->connections().open); });
+  metrics.counter_from("lictor_database_connections_total", "Connections to the database server that were opened.",
+                       [this, count] { return count(store->connections().opened); });
+  metrics.counter_from("lictor_database_connections_lost_total", "Connections to the database server that were lost.",
+                       [this, count] { return count(store->connections().lost); });
+  metrics.gauge("lictor_feed_age_seconds", "Age of what is known of other replicas' changes; 0 with SQLite.",
+                [this] { return feed ? static_cast<double>(feed->age().count()) / 1000 : 0.0; });
+  metrics.counter_from("lictor_feed_changes_total", "Changes of other replicas that were applied to memory.",
+                       [this, count] { return count(feed ? feed->counts().notes : 0); });
+  metrics.counter_from("lictor_feed_lost_total", "Times that changes of other replicas could not be read.",
+                       [this, count] { return count(feed ? feed->counts().lost : 0); });
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
   metrics.counter_from("lictor_connections_total", "Accepted connections.",
                        [this, count] { return count(server.connections().accepted); });
@@ -324,7 +383,9 @@ void Daemon::print_banner() const {
   std::string text = fmt::format("Lictor {}\nlistening on {}\n\n", LICTOR_VERSION, url);
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
-  text += fmt::format("  database   sqlite:{}\n", shown(parts_->options.database.sqlite_path));
+  text += fmt::format("  database   {}\n", parts_->store->is_shared()
+                                                 ? parts_->store->describe()
+                                                 : "sqlite:" + shown(parts_->options.database.sqlite_path));
   const auto describe_key = [](const fs::path& path, std::string_view what) {
     std::error_code error;
     return fs::exists(path, error) ? fmt::format("{} (mode 0600{})", shown(path), what)
@@ -359,6 +420,7 @@ void Daemon::stop() {
   parts_->log.info("server.stopping", "Stopping");
   parts_->server.stop(std::chrono::duration_cast<std::chrono::milliseconds>(parts_->options.server.shutdown_grace));
   parts_->statistics.stop();
+  if (parts_->feed) parts_->feed->stop();
   parts_->writes.stop();
   parts_->reads.stop();
   parts_->url_file.reset();

@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "service/cache.h"
 #include "service/catalog.h"
+#include "service/feed.h"
 #include "service/read_pool.h"
 #include "service/statistics.h"
 #include "service/write_path.h"
@@ -44,6 +45,8 @@ struct App {
   std::function<http::ConnectionCounts()> connections;
   std::function<bool()> stopping;              // true from the moment a stop was asked for: not ready
   std::function<std::uint64_t()> clock_steps;  // by which the system clock was set, since the start
+  // Of a database that other processes change, too; otherwise nullptr. Set before the server starts.
+  service::Feed* feed = nullptr;
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };

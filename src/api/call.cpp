@@ -156,8 +156,8 @@ void LicenseCall::run(http::Exchange& exchange) {
   call.guard([this](Call& guarded) { reply(guarded, *this); });
 }
 
-void ReadCall::submit(Call& call, Read read) {
-  auto job = std::make_unique<ReadCall>(call, std::move(read));
+void ReadCall::submit(Call& call, Read read, Reply if_failed) {
+  auto job = std::make_unique<ReadCall>(call, std::move(read), std::move(if_failed));
   job->deferred = call.defer();
   std::unique_ptr<service::ReadJob> handed = std::move(job);
   if (call.app().reads.submit(handed)) return;
@@ -167,7 +167,11 @@ void ReadCall::submit(Call& call, Read read) {
 }
 
 void ReadCall::finish(std::unique_ptr<ReadJob> self, bool failed) noexcept {
-  if (failed) failure = licensing::Code::unavailable;
+  if (failed && if_failed) {
+    reply = std::move(if_failed);
+  } else if (failed) {
+    failure = licensing::Code::unavailable;
+  }
   self.release();  // NOLINT(bugprone-unused-return-value): it is this object
   resume_call(std::unique_ptr<ReadCall>(this));
 }

@@ -146,9 +146,11 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
 struct ReadCall final : service::ReadJob, http::Continuation {
   using Reply = std::function<void(Call&)>;
   using Read = std::function<Reply(store::Reader&)>;
-  static void submit(Call& call, Read read);
+  // `if_failed`: answers instead when the database can't be read; empty: UNAVAILABLE.
+  static void submit(Call& call, Read read, Reply if_failed = {});
 
-  ReadCall(Call& call, Read read_with) : app(call.app()), ticket(call.ticket()), read(std::move(read_with)) {}
+  ReadCall(Call& call, Read read_with, Reply fallback)
+      : app(call.app()), ticket(call.ticket()), read(std::move(read_with)), if_failed(std::move(fallback)) {}
   void run(store::Reader& reader) override { reply = read(reader); }
   void finish(std::unique_ptr<ReadJob> self, bool failed) noexcept override;
   void run(http::Exchange& exchange) override;
@@ -156,6 +158,7 @@ struct ReadCall final : service::ReadJob, http::Continuation {
   App& app;
   CallTicket ticket;
   Read read;
+  Reply if_failed;
   Reply reply;
   http::Deferred deferred;
   std::optional<licensing::Code> failure;

@@ -156,7 +156,20 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
 struct Loaded {
   std::optional<store::LicenseView> view;
   service::TermsHandle terms;
+  bool failed = false;  // the database can't be read
 };
+
+constexpr std::chrono::milliseconds kCatchUp{1000};
+
+// Of a policy that another process may have made a moment ago. On a thread that reads the database.
+service::TermsHandle terms_of(App& app, const store::LicenseRow& license) {
+  try {
+    return app.catalog.terms(license.policy, license.overrides);
+  } catch (const std::runtime_error&) {
+    if (app.feed == nullptr || !app.feed->catch_up(kCatchUp)) throw;
+    return app.catalog.terms(license.policy, license.overrides);
+  }
+}
 
 // Reads what the cache does not have, and gives it to the cache.
 Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref,
@@ -166,7 +179,7 @@ Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref,
   const std::optional<std::string_view> client(client_id);
   loaded.view = reader.license(ref, client, app.clock.now());
   if (!loaded.view) return loaded;
-  loaded.terms = app.catalog.terms(loaded.view->license.policy, loaded.view->license.overrides);
+  loaded.terms = terms_of(app, loaded.view->license);
   app.cache.fill(*loaded.view, loaded.terms, ref.by == store::LicenseRef::By::key_digest, client ? &*client : nullptr,
                  ticket);
   return loaded;
@@ -180,6 +193,20 @@ void use(service::CachedView& view, Loaded& loaded) {
   if (view.has_activation) view.activation = *loaded.view->activation;
 }
 
+// Whether memory has what other processes changed.
+bool is_current(const App& app) { return app.feed == nullptr || app.feed->is_current(); }
+
+// What is answered when the database can't be read: from memory, for a while.
+ReadCall::Reply stale_answer(const App& app, void (*answer)(Call&, Loaded*)) {
+  if (app.feed == nullptr) return {};
+  return [answer](Call& again) {
+    if (!again.app().feed->is_usable()) return again.fail(nothing_recorded(Code::unavailable));
+    Loaded failed;
+    failed.failed = true;
+    if (authenticate(again)) answer(again, &failed);
+  };
+}
+
 // The cache does not keep what version a client told; where a decision needs it, the database is asked.
 // Nor is a license of another owner answered from it: it must take as long as one that does not exist (security.md,
 // A8).
@@ -188,6 +215,8 @@ bool find_cached(App& app, const Subject& subject, ValidateState& state, base::U
   if (!app.cache.find(subject.ref, request.client_id ? &*request.client_id : nullptr, now, state.view, subject.place))
     return false;
   if (service::refuse_access(*state.view.terms->product, subject.access)) return false;
+  // Another process may have seen a check-in that it told nobody of.
+  if (licensing::is_check_in_overdue(state.view.license, state.view.terms->terms, now)) return false;
   const bool needs_version = request.client_id && request.client_version.empty();
   return !needs_version || !licensing::depends_on_version(state.view.license, state.view.terms->terms, now);
 }
@@ -199,10 +228,15 @@ void validate(Call& call, Loaded* loaded) {
   if (!subject) return;
   const base::UnixSeconds now = call.app().clock.now();
   const auto& client_id = state.request.client_id;
-  if (loaded != nullptr) {
+  if (loaded != nullptr && loaded->failed) {
+    if (!find_cached(call.app(), *subject, state, now)) {
+      state.view.terms = {};
+      return call.fail(nothing_recorded(Code::unavailable));
+    }
+  } else if (loaded != nullptr) {
     if (!loaded->view) return call.fail(service::unknown_license(subject->access));
     use(state.view, *loaded);
-  } else if (!find_cached(call.app(), *subject, state, now)) {
+  } else if (!is_current(call.app()) || !find_cached(call.app(), *subject, state, now)) {
     state.view.terms = {};
     const auto read = [&app = call.app(), ref = subject->ref,
                        client = std::optional<std::string>(client_id)](store::Reader& reader) -> ReadCall::Reply {
@@ -211,7 +245,7 @@ void validate(Call& call, Loaded* loaded) {
         if (authenticate(again)) validate(again, found.get());
       };
     };
-    return ReadCall::submit(call, read);
+    return ReadCall::submit(call, read, stale_answer(call.app(), validate));
   }
   decide_validate(call, *subject, state, now);
 }
@@ -221,16 +255,19 @@ void get_license(Call& call, Loaded* loaded) {
   if (!ref) return call.fail(Code::not_found);
   service::CachedView view;
   const base::UnixSeconds now = call.app().clock.now();
-  if (loaded != nullptr) {
+  if (loaded != nullptr && loaded->failed) {
+    if (!call.app().cache.find(*ref, nullptr, now, view)) return call.fail(nothing_recorded(Code::unavailable));
+  } else if (loaded != nullptr) {
     if (!loaded->view) return call.fail(Code::not_found);
     use(view, *loaded);
-  } else if (!call.app().cache.find(*ref, nullptr, now, view)) {
-    return ReadCall::submit(call, [&app = call.app(), ref = *ref](store::Reader& reader) -> ReadCall::Reply {
+  } else if (!is_current(call.app()) || !call.app().cache.find(*ref, nullptr, now, view)) {
+    const auto read = [&app = call.app(), ref = *ref](store::Reader& reader) -> ReadCall::Reply {
       auto found = std::make_shared<Loaded>(load(app, reader, ref, std::nullopt));
       return [found](Call& again) {
         if (authenticate(again)) get_license(again, found.get());
       };
-    });
+    };
+    return ReadCall::submit(call, read, stale_answer(call.app(), get_license));
   }
   if (call.caller->product != 0 && view.terms->product->stored.row != call.caller->product)
     return call.fail(Code::not_found);

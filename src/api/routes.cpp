@@ -322,6 +322,34 @@ std::size_t body_limit(App& app, const http::Request& request, unsigned io_threa
   return may ? route.max_body_bytes : standard;
 }
 
+namespace {
+
+constexpr std::chrono::milliseconds kCatchUp{2000};
+
+// With replicas, an administrator sees what any of them acknowledged before; and an API key that another one has just
+// made is known, as long as not too many unknown ones come.
+bool must_catch_up(const Call& call) {
+  const App& app = call.app();
+  if (app.feed == nullptr) return false;
+  const std::string_view key = call.request().header("X-API-Key");
+  if (key.empty() || call.route().scope == Scope::none) return false;
+  const auth::Caller* const caller = app.api_keys.find(call.io_thread(), key, app.clock.now());
+  if (caller == nullptr) return app.api_keys.may_be_new(key) && app.feed->may_look();
+  const bool administers = call.route().scope == Scope::admin_read || call.route().scope == Scope::admin_write;
+  return administers && auth::grants(caller->scopes, call.route().scope);
+}
+
+void catch_up(Call& call) {
+  ReadCall::submit(call, [&app = call.app()](store::Reader& reader) -> ReadCall::Reply {
+    app.feed->catch_up_catalog(reader, kCatchUp);
+    return [](Call& again) {
+      if (authenticate(again)) again.route().handle(again);
+    };
+  });
+}
+
+}  // namespace
+
 // The order of a request's way: route, (address lists and rate limits will stand here), identity and scope, handler.
 void dispatch(App& app, http::Exchange& exchange) {
   const Match match = find_route(exchange.request());
@@ -331,6 +359,7 @@ void dispatch(App& app, http::Exchange& exchange) {
       if (match.allow.empty()) return guarded.fail(Code::not_found);
       return guarded.fail(Failure{Code::method_not_allowed, {}, {}, 0, match.allow});
     }
+    if (must_catch_up(guarded)) return catch_up(guarded);
     if (authenticate(guarded)) match.route->handle(guarded);
   });
 }

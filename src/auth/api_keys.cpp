@@ -121,6 +121,12 @@ bool ApiKeys::has_substitute(const store::ApiKey& key, std::string_view address,
   });
 }
 
+bool ApiKeys::may_be_new(std::string_view presented) {
+  const std::string id(id_digits_of(presented));
+  const std::lock_guard lock(mutex_);
+  return !id.empty() && !keys_.contains(id);
+}
+
 const Caller* ApiKeys::find(unsigned io_thread, std::string_view presented, base::UnixSeconds now) {
   Lane& lane = *lanes_[io_thread];
   const std::uint64_t generation = generation_.load(std::memory_order_acquire);

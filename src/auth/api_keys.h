@@ -60,6 +60,10 @@ class ApiKeys {
   bool has_substitute(const store::ApiKey& key, std::string_view address, base::UnixSeconds now);
   void revoke(const base::Id& id, base::UnixSeconds now);  // seen by every thread's next find(); thread-safe
 
+  // Whether it may be a key that was made a moment ago, by another process: well formed, and of an id that is not known
+  // here. Thread-safe.
+  bool may_be_new(std::string_view presented);
+
   // Nullptr for what is malformed, unknown, revoked or expired. Call only on the I/O thread of that number; the Caller
   // stays valid until its next find().
   const Caller* find(unsigned io_thread, std::string_view presented, base::UnixSeconds now);

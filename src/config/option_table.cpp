@@ -24,6 +24,14 @@ void store_listen(Options& options, const OptionValue& value) {
   options.server.listen_port = static_cast<std::uint16_t>(value.number);
 }
 
+void store_database(Options& options, const OptionValue& value) {
+  auto& database = options.database;
+  database.engine = static_cast<Options::Database::Engine>(value.number);
+  const bool is_file = database.engine == Options::Database::Engine::sqlite;
+  database.sqlite_path = is_file ? value.text : std::string();
+  database.url = is_file ? std::string() : value.text;
+}
+
 void store_log_file(Options& options, const OptionValue& value) {
   options.log.file = value.text == "-" ? std::filesystem::path() : std::filesystem::path(value.text);
 }
@@ -161,16 +169,94 @@ constexpr std::array kOptions{
            .environment = "LICTOR_DATABASE_URL",
            .toml_key = "database.url",
            .default_text = "sqlite:<data>/lictor.db",
-           .help = "The database.",
+           .help = "The database: sqlite:PATH, postgresql://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME.",
            .type = OptionType::database,
-           .store = store_path<&Options::database, &Database::sqlite_path>,
+           .store = store_database,
            .fallback_environment = "DATABASE_URL"},
+    Option{.name = "wait_for_database",
+           .flag = "--wait-for-database",
+           .environment = "LICTOR_WAIT_FOR_DATABASE",
+           .toml_key = "database.wait",
+           .default_text = "off",
+           .help = "At the start, wait for a database server that can't be reached yet, instead of ending.",
+           .type = OptionType::toggle,
+           .store = store_number<&Options::database, &Database::wait>},
+    Option{.name = "database_timeout",
+           .flag = "--database-timeout",
+           .environment = "LICTOR_DATABASE_TIMEOUT",
+           .toml_key = "database.timeout",
+           .default_text = "5s",
+           .help = "Time for connecting to a database server, and for each of its answers.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::database, &Database::timeout>,
+           .min = 100,
+           .max = 10 * kMinute},
+    Option{.name = "pool_size",
+           .flag = "--pool-size",
+           .environment = "LICTOR_POOL_SIZE",
+           .toml_key = "database.pool_size",
+           .default_text = "20",
+           .help = "Connections for reading that are kept open to a database server; each is opened when it is first needed.",
+           .type = OptionType::integer,
+           .store = store_number<&Options::database, &Database::pool_size>,
+           .min = 1,
+           .max = 500},
+    Option{.name = "pool_overflow",
+           .flag = "--pool-overflow",
+           .environment = "LICTOR_POOL_OVERFLOW",
+           .toml_key = "database.pool_overflow",
+           .default_text = "10",
+           .help = "Further connections for reading under load; they are closed after ten idle seconds.",
+           .type = OptionType::integer,
+           .store = store_number<&Options::database, &Database::pool_overflow>,
+           .min = 0,
+           .max = 500},
+    Option{.name = "pool_recycle",
+           .flag = "--pool-recycle",
+           .environment = "LICTOR_POOL_RECYCLE",
+           .toml_key = "database.pool_recycle",
+           .default_text = "3600s",
+           .help = "Age at which a connection to a database server is opened anew.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::database, &Database::pool_recycle>,
+           .min = 1000,
+           .max = 30 * kDay},
+    Option{.name = "feed_interval",
+           .flag = "--feed-interval",
+           .environment = "LICTOR_FEED_INTERVAL",
+           .toml_key = "database.feed_interval",
+           .default_text = "20ms",
+           .help = "Time between two looks for changes that other replicas made.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::database, &Database::feed_interval>,
+           .min = 1,
+           .max = kMinute},
+    Option{.name = "feed_trust",
+           .flag = "--feed-trust",
+           .environment = "LICTOR_FEED_TRUST",
+           .toml_key = "database.feed_trust",
+           .default_text = "700ms",
+           .help = "For how long memory is trusted after such a look; bounds how late a revocation is seen.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::database, &Database::feed_trust>,
+           .min = 100,
+           .max = kMinute},
+    Option{.name = "cache_staleness",
+           .flag = "--cache-staleness",
+           .environment = "LICTOR_CACHE_STALENESS",
+           .toml_key = "database.cache_staleness",
+           .default_text = "5m",
+           .help = "For how long validations are answered from memory while the database server can't be reached.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::database, &Database::cache_staleness>,
+           .min = 0,
+           .max = 30 * kDay},
     Option{.name = "read_threads",
            .flag = "--read-threads",
            .environment = "LICTOR_READ_THREADS",
            .toml_key = "database.read_threads",
            .default_text = "2",
-           .help = "Threads that read what is not in the cache.",
+           .help = "Threads that read what is not in the cache from SQLite; see pool_size for servers.",
            .type = OptionType::integer,
            .store = store_number<&Options::database, &Database::read_threads>,
            .min = 1,
@@ -366,7 +452,7 @@ std::string allowed_text(const Option& option) {
     case OptionType::address:
       return "HOST:PORT, such as 127.0.0.1:8000, 0.0.0.0:80 or [::1]:0";
     case OptionType::database:
-      return "sqlite:PATH";
+      return "sqlite:PATH, postgresql://… or mysql://…";
   }
   return {};
 }

@@ -104,8 +104,15 @@ Result<OptionValue> parse_database(std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::string_view scheme = text.substr(0, colon);
   if (colon == std::string_view::npos) return Problem{"", "the scheme is missing"};
+  using Engine = Options::Database::Engine;
+  const bool postgresql = scheme == "postgresql" || scheme == "postgres";
+  if (postgresql || scheme == "mysql" || scheme == "mariadb") {
+    if (!text.substr(colon).starts_with("://") || text.size() == colon + 3)
+      return Problem{"", "the host and the database are missing"};
+    return OptionValue{static_cast<std::int64_t>(postgresql ? Engine::postgresql : Engine::mysql), std::string(text)};
+  }
   if (scheme != "sqlite")
-    return Problem{"", "'" + std::string(scheme.substr(0, 20)) + "' is not supported by this version"};
+    return Problem{"", "'" + std::string(scheme.substr(0, 20)) + "' is no database that lictord knows"};
   const std::string_view path = text.substr(colon + 1);
   if (path == ":memory:") return Problem{"", "a database in memory would not survive a restart"};
   if (path.starts_with("//") && !path.starts_with("///")) return Problem{"", "a path follows the colon, no host"};

@@ -37,7 +37,18 @@ struct Options {
     std::chrono::milliseconds shutdown_grace{};
   };
   struct Database {
+    enum class Engine : std::uint8_t { sqlite, postgresql, mysql };
+    Engine engine = Engine::sqlite;
     std::filesystem::path sqlite_path;
+    std::string url;  // of the others
+    bool wait = false;
+    std::chrono::milliseconds timeout{};
+    unsigned pool_size = 0;
+    unsigned pool_overflow = 0;
+    std::chrono::milliseconds pool_recycle{};
+    std::chrono::milliseconds feed_interval{};
+    std::chrono::milliseconds feed_trust{};
+    std::chrono::milliseconds cache_staleness{};
     unsigned read_threads = 0;
     std::size_t batch_max = 0;  // commands in a transaction
     std::size_t queue_max = 0;  // commands
@@ -69,13 +80,14 @@ enum class OptionType : std::uint8_t {
   choice,    // one of `choices`
   path,
   address,   // HOST:PORT
-  database,  // sqlite:PATH
+  database,  // sqlite:PATH, postgresql://…, mysql://…
 };
 
 // A value that was found to be allowed.
 struct OptionValue {
-  std::int64_t number = 0;  // of toggle, boolean, integer, bytes, duration; the choice's place; the address' port
-  std::string text;         // the path; the address' host
+  std::int64_t number = 0;  // of toggle, boolean, integer, bytes, duration; the choice's place; the address' port;
+                            // the database's engine
+  std::string text;         // the path; the address' host; the database's path, or whole URL
 
   bool operator==(const OptionValue&) const = default;
 };

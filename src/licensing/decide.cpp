@@ -38,9 +38,8 @@ std::optional<Denial> refuse_expiry(const License& license, const Terms& terms, 
 }
 
 std::optional<Denial> refuse_check_in(const License& license, const Terms& terms, UnixSeconds now) {
-  if (terms.check_in == 0 || license.last_check_in_at == 0) return std::nullopt;
-  const UnixSeconds due = saturating_add(license.last_check_in_at, terms.check_in);
-  return now < due ? std::nullopt : std::optional(deny(Code::check_in_overdue, due));
+  if (!is_check_in_overdue(license, terms, now)) return std::nullopt;
+  return deny(Code::check_in_overdue, saturating_add(license.last_check_in_at, terms.check_in));
 }
 
 // The lease ended by itself. Its client is told so whether or not the store has reclaimed the seat meanwhile; a lease
@@ -373,6 +372,11 @@ License issue(const Terms& terms, UnixSeconds now, std::optional<UnixSeconds> st
 std::optional<UnixSeconds> renewed_expiry(const License& license, const Terms& terms, UnixSeconds now) noexcept {
   if (!terms.duration || license.expires_at == kNever) return std::nullopt;
   return saturating_add(std::max(now, license.expires_at), *terms.duration);
+}
+
+bool is_check_in_overdue(const License& license, const Terms& terms, UnixSeconds now) noexcept {
+  return terms.check_in != 0 && license.last_check_in_at != 0 &&
+         now >= saturating_add(license.last_check_in_at, terms.check_in);
 }
 
 bool depends_on_version(const License& license, const Terms& terms, UnixSeconds now) noexcept {

@@ -100,6 +100,8 @@ License issue(const Terms& terms, UnixSeconds now, std::optional<UnixSeconds> st
 // have no duration, or the license does not expire yet because it waits for its first activation.
 std::optional<UnixSeconds> renewed_expiry(const License& license, const Terms& terms, UnixSeconds now) noexcept;
 
+// Whether the license may not be used before it is checked in once more.
+bool is_check_in_overdue(const License& license, const Terms& terms, UnixSeconds now) noexcept;
 // Whether a decision about a client that does not tell its version needs the one it told when it activated.
 bool depends_on_version(const License& license, const Terms& terms, UnixSeconds now) noexcept;
 

@@ -105,6 +105,7 @@ void Batch::lock(store::Tx& tx, std::span<LicenseJob* const> jobs) {
   refs.reserve(jobs.size());
   for (const LicenseJob* job : jobs) refs.push_back(job->ref);
   const auto rows = tx.lock(refs);
+  if (sync_ != nullptr && tx.catalog_version().value_or(sync_->version()) != sync_->version()) throw CatalogChanged();
   now_ = clock_.now();  // after the lock: whatever waited for it is decided by this time
   items_.reserve(jobs.size());
   for (std::size_t i = 0; i < jobs.size(); ++i) {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "service/cache.h"
 #include "service/catalog.h"
+#include "service/catalog_sync.h"
 #include "service/job.h"
 #include "store/store.h"
 
@@ -23,9 +24,11 @@ store::Event lease_ended_event(const base::Id& license, const store::EndedLease&
 
 class Batch {
  public:
-  Batch(Catalog& catalog, const base::Clock& clock) : catalog_(catalog), clock_(clock) {}
+  Batch(Catalog& catalog, const base::Clock& clock, const CatalogSync* sync)
+      : catalog_(catalog), clock_(clock), sync_(sync) {}
 
-  // Decides all jobs inside `tx` and stores what changed. From the beginning again when called again.
+  // Decides all jobs inside `tx` and stores what changed. From the beginning again when called again. Throws
+  // CatalogChanged.
   void run(store::Tx& tx, std::span<LicenseJob* const> jobs);
   // After the commit: brings the cache up to date.
   void publish(Cache& cache) const;
@@ -71,6 +74,7 @@ class Batch {
 
   Catalog& catalog_;
   const base::Clock& clock_;
+  const CatalogSync* const sync_;
   base::UnixSeconds now_ = 0;
   std::vector<Item> items_;
   std::vector<License> licenses_;

@@ -184,8 +184,9 @@ std::optional<bool> Cache::read_license(std::uint32_t packed, const store::Licen
   return true;
 }
 
-// Where the activation is, or kNone. `place` is tried first.
-std::uint32_t Cache::read_activation(std::uint32_t place, const base::Digest& seat,
+// Where the activation is, or kNone, also when its lease has ended: another process may have extended it. `place` is
+// tried first.
+std::uint32_t Cache::read_activation(std::uint32_t place, const base::Digest& seat, base::UnixSeconds now,
                                      licensing::Activation& out) noexcept {
   const std::uint32_t number = shard_of(seat);
   ActivationShard& shard = *activations_[number];
@@ -195,6 +196,7 @@ std::uint32_t Cache::read_activation(std::uint32_t place, const base::Digest& se
   if (place == LicenseRecord::kNoSeat || place % kShards != number || !is_seat(slot))
     slot = shard.by_seat.find(hash_of(seat), is_seat);
   if (slot == kNone) return ++shard.misses, kNone;
+  if (lengthen(shard.records[slot].lease_expires_at) <= now) return ++shard.misses, kNone;
   shard.records[slot].touched = true;
   shard.records[slot].get(out);
   return pack(number, slot);
@@ -215,7 +217,7 @@ bool Cache::find(const store::LicenseRef& ref, const std::string_view* client_id
   if (client_id == nullptr) return true;
   std::atomic<std::uint32_t>& hint = last_seat(packed);
   const std::uint32_t hinted = hint.load(std::memory_order_relaxed);
-  const std::uint32_t seat = read_activation(hinted, seat_key(out.id, *client_id), out.activation);
+  const std::uint32_t seat = read_activation(hinted, seat_key(out.id, *client_id), now, out.activation);
   if (seat != kNone && seat != hinted) hint.store(seat, std::memory_order_relaxed);
   out.has_activation = seat != kNone;
   return out.has_activation;
@@ -244,6 +246,47 @@ void Cache::set_terms(LicenseRecord& record, const TermsHandle& terms) {
   if (record.terms == terms->index) return;
   catalog_.drop(static_cast<std::uint32_t>(record.terms));
   record.terms = catalog_.detach(terms) & kTermsMask;
+}
+
+// Under the shard's lock; nullptr when it is not here.
+LicenseRecord* Cache::record_of(LicenseShard& shard, const base::Id& license) noexcept {
+  const std::uint32_t slot = shard.by_id.find(
+      hash_of(license), [&](std::uint32_t candidate) { return shard.records[candidate].id == license; });
+  return slot == kNone ? nullptr : &shard.records[slot];
+}
+
+// A record whose next lease has ended is read again before it is used.
+void Cache::forget(const base::Id& license) noexcept {
+  LicenseShard& shard = *licenses_[shard_of(license)];
+  const std::lock_guard lock(shard.mutex);
+  if (LicenseRecord* const record = record_of(shard, license)) record->next_lease_end = 0;
+}
+
+void Cache::note_seats(const base::Id& license, std::uint32_t seats_held) noexcept {
+  LicenseShard& shard = *licenses_[shard_of(license)];
+  const std::lock_guard lock(shard.mutex);
+  if (LicenseRecord* const record = record_of(shard, license)) record->set_seats(seats_held);
+}
+
+void Cache::clear() {
+  for (const auto& shard : licenses_) {
+    const std::lock_guard lock(shard->mutex);
+    for (std::uint32_t number = 0; number < shard->records.used(); ++number) {
+      shard->records[shard->records.slot_of(number)].next_lease_end = 0;
+    }
+  }
+  for (const auto& shard : activations_) {
+    const std::lock_guard lock(shard->mutex);
+    for (std::uint32_t number = 0; number < shard->records.used(); ++number) {
+      const std::uint32_t slot = shard->records.slot_of(number);
+      ActivationRecord& record = shard->records[slot];
+      if (!record.seat) continue;
+      shard->by_seat.erase(hash_of(record.seat), slot);
+      record.free_fingerprint();
+      record.seat = {};
+      shard->records.give_back(slot);
+    }
+  }
 }
 
 void Cache::replace_terms(const TermsReplacements& replacements) {

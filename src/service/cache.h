@@ -80,6 +80,12 @@ class Cache {
   void publish(const store::LicenseRow& license, const TermsHandle& terms, bool by_key = false);
   void publish(const base::Id& license, std::string_view client_id, const licensing::Activation& activation);
 
+  // After begin_publish(), of what another process changed: the license must be read again; so many seats are held now.
+  // What is not here is left alone. A client's activation is forgotten by publishing one that holds no seat.
+  void forget(const base::Id& license) noexcept;
+  void note_seats(const base::Id& license, std::uint32_t seats_held) noexcept;
+  void clear();  // everything must be read again
+
   // After begin_publish(): licenses with these terms have others now (a policy was changed). Walks through all records.
   void replace_terms(const TermsReplacements& replacements);
 
@@ -96,7 +102,8 @@ class Cache {
   std::uint32_t locate_key(const base::Digest& digest) noexcept;
   std::optional<bool> read_license(std::uint32_t packed, const store::LicenseRef& ref, base::UnixSeconds now,
                                    CachedView& out) noexcept;
-  std::uint32_t read_activation(std::uint32_t place, const base::Digest& seat, licensing::Activation& out) noexcept;
+  std::uint32_t read_activation(std::uint32_t place, const base::Digest& seat, base::UnixSeconds now,
+                                licensing::Activation& out) noexcept;
   void count_miss(const store::LicenseRef& ref) noexcept;
   std::uint32_t put_record(const store::LicenseRow& license, const TermsHandle& terms,
                            std::optional<std::uint64_t> ticket, base::Digest& evicted);
@@ -105,6 +112,7 @@ class Cache {
   std::uint32_t put_activation(const base::Id& license, std::string_view client_id,
                                const licensing::Activation& activation, std::optional<std::uint64_t> ticket);
   void set_terms(LicenseRecord& record, const TermsHandle& terms);
+  LicenseRecord* record_of(LicenseShard& shard, const base::Id& license) noexcept;
   void drop_license(LicenseShard& shard, std::uint32_t slot) noexcept;
   void insert_key(const base::Digest& digest, std::uint32_t packed);
   void erase_key(const base::Digest& digest, std::uint32_t packed) noexcept;

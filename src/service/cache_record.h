@@ -44,12 +44,15 @@ struct alignas(64) LicenseRecord {
   void set(const licensing::License& license) noexcept {
     expires_at =
         static_cast<std::uint64_t>(std::clamp<base::UnixSeconds>(license.expires_at, 0, kLongNever)) & kLongNever;
-    seats_held = license.seats_held & ((1U << 28) - 1);  // max_clients is far below on input
+    set_seats(license.seats_held);
     status = static_cast<std::uint32_t>(license.status) & 3;
     issued_at = shorten(license.issued_at);
     starts_at = shorten(license.starts_at);
     next_lease_end = shorten(license.next_lease_end);
     last_check_in_at = shorten(license.last_check_in_at);
+  }
+  void set_seats(std::uint32_t count) noexcept {
+    seats_held = count & ((1U << 28) - 1);  // max_clients is far below on input
   }
   void get(licensing::License& license) const noexcept {
     license.status = static_cast<licensing::LicenseStatus>(status);

@@ -197,6 +197,51 @@ TermsReplacements Catalog::replace(store::Product product) {
   return rebuild(rows);
 }
 
+namespace {
+
+// What replaces one of `all` takes its place there.
+void add_replacements(TermsReplacements& all, TermsReplacements&& next) {
+  for (auto& [from, to] : all) {
+    const auto found = next.find(to->index);
+    if (found != next.end()) to = found->second;
+  }
+  all.merge(next);
+}
+
+template <class Stored>
+bool lists(const std::vector<Stored>& all, store::Row row) {
+  return std::ranges::find(all, row, &Stored::row) != all.end();
+}
+
+}  // namespace
+
+TermsReplacements Catalog::become(std::vector<store::Product> products, std::vector<store::Policy> policies) {
+  TermsReplacements all;
+  for (const auto& mine : this->policies()) {
+    if (!lists(policies, mine->stored.row)) remove_policy(mine->stored.row);
+  }
+  for (const auto& mine : this->products()) {
+    if (!lists(products, mine->stored.row)) remove_product(mine->stored.row);
+  }
+  for (store::Product& stored : products) {
+    const auto mine = product(stored.row);
+    if (!mine) {
+      add(std::move(stored));
+    } else if (mine->stored.settings != stored.settings) {
+      add_replacements(all, replace(std::move(stored)));
+    }
+  }
+  for (store::Policy& stored : policies) {
+    const auto mine = policy(stored.id);
+    if (!mine) {
+      add(std::move(stored));
+    } else if (mine->stored.terms != stored.terms) {
+      add_replacements(all, replace(std::move(stored)));
+    }
+  }
+  return all;
+}
+
 void Catalog::remove_product(store::Row row) {
   const std::lock_guard lock(mutex_);
   std::erase_if(products_, [row](const auto& product) { return product->stored.row == row; });

@@ -112,6 +112,8 @@ class Catalog {
   // the old one goes on with them; what terms() and the replacements give is new.
   TermsReplacements replace(store::Product product);
   TermsReplacements replace(store::Policy policy);
+  // All that there is, as another process left it: what differs is added, replaced or removed.
+  TermsReplacements become(std::vector<store::Product> products, std::vector<store::Policy> policies);
   void remove_product(store::Row row);
   void remove_policy(store::Row row);
 

@@ -3,6 +3,8 @@
 #include <pthread.h>
 
 #include <exception>
+#include <stdexcept>
+#include <utility>
 
 namespace lictor::service {
 namespace {
@@ -13,13 +15,20 @@ bool concerns_all(store::StoreError::Kind kind) noexcept {
   return kind != Kind::unique_violation && kind != Kind::in_use && kind != Kind::other;
 }
 
+constexpr int kTries = 5;
+
 struct Refused {};  // rolls the transaction back
 
 }  // namespace
 
 WritePath::WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock,
-                     WriteOptions options)
-    : store_(store), cache_(cache), clock_(clock), options_(std::move(options)), batch_(catalog, clock) {
+                     WriteOptions options, CatalogSync* sync)
+    : store_(store),
+      cache_(cache),
+      clock_(clock),
+      options_(std::move(options)),
+      sync_(sync),
+      batch_(catalog, clock, sync) {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "lictor-write");
 }
@@ -56,6 +65,16 @@ bool WritePath::submit(std::unique_ptr<AdminJob>& job) {
   return false;
 }
 
+bool WritePath::interpose(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    interposed_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+  return true;
+}
+
 void WritePath::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -65,10 +84,16 @@ void WritePath::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-// The next batch: license jobs in the order they came, up to an administrative one, which runs alone.
+// What was interposed, or the next batch: license jobs in the order they came, up to an administrative one, which runs alone.
 bool WritePath::take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin) {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !interposed_.empty(); });
+  if (!interposed_.empty()) {
+    const auto works = std::exchange(interposed_, {});
+    lock.unlock();
+    for (const auto& work : works) work();
+    return true;
+  }
   if (queue_.empty()) return false;
   while (!queue_.empty() && licenses.size() < options_.batch_max) {
     if (auto* job = std::get_if<std::unique_ptr<LicenseJob>>(&queue_.front())) {
@@ -91,7 +116,7 @@ void WritePath::loop() {
   while (take(licenses, admin)) {
     if (admin) {
       run(std::move(admin));
-    } else {
+    } else if (!licenses.empty()) {
       run(licenses);
     }
     licenses.clear();
@@ -102,10 +127,28 @@ void WritePath::report(std::string_view what) const {
   if (options_.on_error) options_.on_error(what);
 }
 
+// With the products and policies that the database has, in whichever process they were changed.
+void WritePath::write_current(const std::function<void(store::Tx&)>& work) {
+  std::optional<std::int64_t> version;
+  for (int tries = 1;; ++tries) {
+    try {
+      store_.write([&](store::Tx& tx) {
+        work(tx);
+        version = tx.catalog_version();
+      });
+      break;
+    } catch (const CatalogChanged&) {
+      if (tries == kTries) throw std::runtime_error("products and policies change all the time");
+      sync_->run();
+    }
+  }
+  if (sync_ != nullptr && version) sync_->note(*version);
+}
+
 // What one job can't do must not be the others' refusal: `isolate` asks for each to be tried by itself.
 WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
   try {
-    store_.write([&](store::Tx& tx) { batch_.run(tx, jobs); });
+    write_current([&](store::Tx& tx) { batch_.run(tx, jobs); });
     batch_.publish(cache_);
     return Commit::done;
   } catch (const store::StoreError& error) {
@@ -135,8 +178,9 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
   AdminJob& itself = *job;
   Job::End end = Job::End::unavailable;
   try {
-    store_.write([&](store::Tx& tx) {
+    write_current([&](store::Tx& tx) {
       store::Changes changes;
+      if (sync_ != nullptr && tx.lock_catalog() != sync_->version()) throw CatalogChanged();
       if (!itself.work(tx, clock_.now(), changes.events)) throw Refused();
       for (store::Event& event : changes.events) {
         if (event.actor.empty()) event.actor = itself.actor;

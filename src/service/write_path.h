@@ -17,6 +17,7 @@
 
 #include "service/batch.h"
 #include "service/cache.h"
+#include "service/catalog_sync.h"
 #include "service/job.h"
 
 namespace lictor::service {
@@ -35,12 +36,17 @@ enum class Urgency : std::uint8_t { new_work, renewal };
 
 class WritePath {
  public:
-  WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock, WriteOptions options);
+  // `sync`: of a database that other processes change, too; otherwise nullptr.
+  WritePath(store::Store& store, Catalog& catalog, Cache& cache, const base::Clock& clock, WriteOptions options,
+            CatalogSync* sync = nullptr);
   ~WritePath();  // stop()
 
   // False when the queue is full or the path is stopping: the job is left with the caller. Thread-safe.
   [[nodiscard]] bool submit(std::unique_ptr<LicenseJob>& job, Urgency urgency);
   [[nodiscard]] bool submit(std::unique_ptr<AdminJob>& job);
+  // Runs `work` on the write path's thread between two transactions, before what waits. False when the path is
+  // stopping: then it is not run. Thread-safe.
+  [[nodiscard]] bool interpose(std::function<void()> work);
   // Runs what waits, then ends the thread. Idempotent.
   void stop();
   std::size_t queue_length() const noexcept { return waiting_.load(std::memory_order_relaxed); }
@@ -55,6 +61,7 @@ class WritePath {
   void loop();
   bool take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin);
   void run(std::vector<std::unique_ptr<LicenseJob>>& jobs);
+  void write_current(const std::function<void(store::Tx&)>& work);
   enum class Commit : std::uint8_t { done, isolate, failed };
   Commit commit(std::span<LicenseJob* const> jobs);
   void run(std::unique_ptr<AdminJob> job);
@@ -64,10 +71,12 @@ class WritePath {
   Cache& cache_;
   const base::Clock& clock_;
   const WriteOptions options_;
+  CatalogSync* const sync_;
   Batch batch_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Waiting> queue_;
+  std::vector<std::function<void()>> interposed_;
   std::atomic<std::size_t> waiting_{0};
   bool stopping_ = false;
   std::thread thread_;

@@ -24,7 +24,8 @@ Kind kind_of_state(std::string_view state) {
   if (state == "23503") return Kind::in_use;
   if (state == "40001" || state == "40P01" || state == "55P03") return Kind::retry;
   if (state == "53100") return Kind::disk_full;
-  if (state == "25006") return Kind::read_only;
+  // A server that reads only is not the primary any more: another one may be. Found anew with the next connection.
+  if (state == "25006") return Kind::connection_lost;
   if (is_class("08") || is_class("57P") || state == "53300" || state == "25P03") return Kind::connection_lost;
   if (is_class("XX")) return Kind::corrupt;
   return Kind::other;
@@ -152,11 +153,22 @@ std::string without_password(const std::string& url) {
 
 PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) { open(); }
 
-PostgresConnection::~PostgresConnection() { PQfinish(connection_); }
+PostgresConnection::~PostgresConnection() { close(); }
+
+void PostgresConnection::close() noexcept {
+  if (connection_ == nullptr) return;
+  PQfinish(std::exchange(connection_, nullptr));
+  if (is_counted_) --options_.counters->open;
+  is_counted_ = false;
+}
+
+bool PostgresConnection::is_old() const noexcept {
+  return options_.recycle.count() > 0 && std::chrono::steady_clock::now() - opened_at_ > options_.recycle;
+}
 
 // The host may have several addresses, and the URI several hosts: libpq tries them in turn, each for the timeout.
 void PostgresConnection::open() {
-  PQfinish(std::exchange(connection_, nullptr));
+  close();
   queued_.clear();
   in_transaction_ = false;
   ++generation_;
@@ -187,6 +199,12 @@ void PostgresConnection::open() {
     const std::string reason = trimmed(PQerrorMessage(connection_));
     throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason);
   }
+  opened_at_ = std::chrono::steady_clock::now();
+  if (options_.counters) {
+    is_counted_ = true;
+    ++options_.counters->open;
+    ++options_.counters->opened;
+  }
   set_up();
 }
 
@@ -201,7 +219,8 @@ void PostgresConnection::set_up() {
 }
 
 void PostgresConnection::ensure_open() {
-  if (connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK) return;
+  const bool is_good = connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK;
+  if (is_good && (in_transaction_ || !queued_.empty() || !is_old())) return;
   if (in_transaction_) throw StoreError(Kind::connection_lost, "database " + name() + ": the connection was lost");
   open();
 }
@@ -209,7 +228,8 @@ void PostgresConnection::ensure_open() {
 // The statement's own errors leave the connection as it is.
 void PostgresConnection::note_lost(StoreError::Kind kind) noexcept {
   if (kind != Kind::connection_lost) return;
-  PQfinish(std::exchange(connection_, nullptr));
+  if (is_counted_) ++options_.counters->lost;
+  close();
   queued_.clear();
 }
 

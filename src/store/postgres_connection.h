@@ -7,10 +7,12 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +20,10 @@
 #include "store/sql_connection.h"
 
 namespace lictor::store {
+
+struct ConnectionCounters {
+  std::atomic<std::int64_t> open{0}, opened{0}, lost{0};
+};
 
 class PostgresResult {  // owns a PGresult
  public:
@@ -40,6 +46,8 @@ class PostgresConnection final : public Connection {
     std::chrono::milliseconds timeout{};  // of connecting, and of each wait for an answer; 0: none
     std::string application;              // application_name
     bool read_only = false;               // for readers: a mistake in a statement can't change anything
+    std::chrono::milliseconds recycle{};  // age at which it is opened anew, between transactions; 0: never
+    std::shared_ptr<ConnectionCounters> counters = nullptr;
     std::string settings = {};            // statements that run when it was opened
   };
 
@@ -73,6 +81,7 @@ class PostgresConnection final : public Connection {
   // The result of one statement; nothing else is queued.
   PostgresResult run(Known& statement, std::span<const Parameter> parameters);
 
+  std::uint64_t generation() const noexcept { return generation_; }  // counts the times it was opened
   int server_version() const noexcept { return PQserverVersion(connection_); }  // 150018: 15.18
   // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
   bool commit_is_unknown() const noexcept { return commit_is_unknown_; }
@@ -83,6 +92,8 @@ class PostgresConnection final : public Connection {
   };
 
   void open();
+  void close() noexcept;
+  bool is_old() const noexcept;
   void ensure_open();
   void set_up();
   void prepare_for(Known& statement, std::span<const Parameter> parameters);
@@ -98,6 +109,8 @@ class PostgresConnection final : public Connection {
   const Options options_;
   PGconn* connection_ = nullptr;
   std::uint64_t generation_ = 0;
+  std::chrono::steady_clock::time_point opened_at_;
+  bool is_counted_ = false;
   bool in_transaction_ = false;
   bool commit_is_unknown_ = false;
   std::int64_t changed_rows_ = 0;

@@ -10,8 +10,17 @@ namespace lictor::store::sql {
 // clang-format off
 // Locked in the order of their rows, whoever else locks some of them; others may still refer to them.
 #define LICTOR_LOCKED " FROM licenses WHERE id = ANY(?1) OR key_digest = ANY(?2) ORDER BY row FOR NO KEY UPDATE"
-inline constexpr Text kLockLicenses = "SELECT " LICTOR_LICENSE_COLUMNS LICTOR_LOCKED;
-inline constexpr Text kLockDetails = "SELECT " LICTOR_DETAILS_COLUMNS LICTOR_LOCKED;
+// Behind the columns: the version of the catalogue.
+#define LICTOR_VERSION_OF_CATALOG "(SELECT sequence FROM catalog_head WHERE one = 1)"
+inline constexpr Text kLockLicenses =
+    "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
+inline constexpr Text kLockDetails =
+    "SELECT " LICTOR_DETAILS_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
+inline constexpr Text kCatalogVersion = "SELECT sequence FROM catalog_head WHERE one = 1";
+inline constexpr Text kUpdateCatalogHead = "UPDATE catalog_head SET sequence = ?1 WHERE one = 1";
+// Until the transaction ends, until the session ends. "lictor", and what is locked.
+inline constexpr Text kLockCatalog = "SELECT pg_advisory_xact_lock(118961237815667)";
+inline constexpr Text kTryLead = "SELECT CASE WHEN pg_try_advisory_lock(118961237815668) THEN 1 ELSE 0 END";
 // Behind the columns: which of the questions it answers, from 1.
 inline constexpr Text kActivationsOf =
     "SELECT " LICTOR_ACTIVATION_COLUMNS ", asked.number "

@@ -128,6 +128,13 @@ CREATE TABLE audit_head (
 ) WITH (fillfactor = 10);
 INSERT INTO audit_head (one, sequence, hash) VALUES (1, 0, decode(repeat('00', 32), 'hex'));
 
+-- The newest event about a product, a policy or an API key.
+CREATE TABLE catalog_head (
+  one bigint PRIMARY KEY CHECK (one = 1),
+  sequence bigint NOT NULL
+);
+INSERT INTO catalog_head (one, sequence) VALUES (1, 0);
+
 CREATE TABLE totals (
   one bigint PRIMARY KEY CHECK (one = 1),
   licenses bigint NOT NULL,

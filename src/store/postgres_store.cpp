@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <deque>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -28,6 +31,13 @@ constexpr const char* kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = "
     "force_generic_plan";
 constexpr int kTries = 5;
+constexpr std::size_t kWrittenRanges = 100'000;
+
+class PostgresReader final : public SqlReader {
+ public:
+  explicit PostgresReader(std::unique_ptr<Connection> own) : SqlReader(std::move(own)) {}
+  std::int64_t catalog_version() override { return connection().number(sql::kCatalogVersion); }
+};
 
 class PostgresStore final : public Store {
  public:
@@ -45,7 +55,7 @@ class PostgresStore final : public Store {
       try {
         return write_once(work);
       } catch (const StoreError& error) {
-        if (error.kind() == Kind::connection_lost && writer_.commit_is_unknown() && happened()) return;
+        if (error.kind() == Kind::connection_lost && writer_.commit_is_unknown() && happened()) return note_written();
         const bool again = error.kind() == Kind::retry ||
                            (error.kind() == Kind::connection_lost && !writer_.commit_is_unknown() && tries == 1);
         if (!again || tries == kTries) throw;
@@ -54,15 +64,41 @@ class PostgresStore final : public Store {
   }
 
   std::unique_ptr<Reader> open_reader() override {
-    return std::make_unique<SqlReader>(std::make_unique<PostgresConnection>(connection_options(true)));
+    return std::make_unique<PostgresReader>(std::make_unique<PostgresConnection>(connection_options(true)));
+  }
+  std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds timeout) override {
+    auto options = connection_options(true);
+    options.timeout = timeout;
+    return std::make_unique<PostgresReader>(std::make_unique<PostgresConnection>(std::move(options)));
   }
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return shown_; }
+  bool is_shared() const noexcept override { return true; }
+  ConnectionCounts connections() const override { return {counters_->open, counters_->opened, counters_->lost}; }
+  bool wrote(std::int64_t sequence) const override {
+    const std::lock_guard lock(written_mutex_);
+    const auto after = std::ranges::upper_bound(written_, sequence, {}, &EventRange::first);
+    return after != written_.begin() && std::prev(after)->last >= sequence;
+  }
+  void forget_written() override {
+    const std::lock_guard lock(written_mutex_);
+    written_.clear();
+  }
 
  private:
+  struct EventRange {
+    std::int64_t first = 0, last = 0;
+  };
+
   PostgresConnection::Options connection_options(bool read_only) const {
-    return {options_.url, shown_,    options_.timeout,
-            "lictord",    read_only, read_only ? std::string() : std::string(kWriterSettings)};
+    return {.url = options_.url,
+            .shown = shown_,
+            .timeout = options_.timeout,
+            .application = "lictord",
+            .read_only = read_only,
+            .recycle = options_.recycle,
+            .counters = counters_,
+            .settings = read_only ? "" : kWriterSettings};
   }
 
   void prepare() {
@@ -94,6 +130,7 @@ class PostgresStore final : public Store {
     tx_.finish();
     const auto start = SteadyClock::now();
     transaction.commit();
+    note_written();
     if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(SteadyClock::now() - start).count());
   }
 
@@ -106,11 +143,28 @@ class PostgresStore final : public Store {
     return rows.next() && std::ranges::equal(rows.blob(0), last.hash);
   }
 
+  void note_written() {
+    const ChainLink& last = tx_.last_event();
+    if (last.sequence == 0) return;
+    const std::lock_guard lock(written_mutex_);
+    if (!written_.empty() && written_.back().last + 1 == tx_.first_event()) {
+      written_.back().last = last.sequence;
+    } else {
+      // History was set back: what was written of it before is another's now.
+      while (!written_.empty() && written_.back().last >= tx_.first_event()) written_.pop_back();
+      written_.push_back({tx_.first_event(), last.sequence});
+    }
+    if (written_.size() > kWrittenRanges) written_.pop_front();
+  }
+
   const PostgresOptions options_;
   const std::string shown_;
+  const std::shared_ptr<ConnectionCounters> counters_ = std::make_shared<ConnectionCounters>();
   PostgresConnection writer_;
   PostgresTx tx_;
   std::array<std::uint8_t, 16> digest_key_{};
+  mutable std::mutex written_mutex_;
+  std::deque<EventRange> written_;  // in order
 };
 
 }  // namespace

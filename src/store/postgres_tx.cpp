@@ -22,6 +22,11 @@ std::vector<PostgresArray> columns(std::initializer_list<Of> types) {
   return arrays;
 }
 
+bool is_about_catalog(const Event& event) {
+  return event.action.starts_with("product.") || event.action.starts_with("policy.") ||
+         event.action.starts_with("api_key.");
+}
+
 template <class... Values>
 void add_row(std::vector<PostgresArray>& arrays, const Values&... values) {
   std::size_t column = 0;
@@ -39,7 +44,8 @@ std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
 template <class Record>
 std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query, std::span<const LicenseRef> refs,
                                                          Record (*read)(const Statement::Rows&),
-                                                         const LicenseRow& (*license_of)(const Record&)) {
+                                                         const LicenseRow& (*license_of)(const Record&),
+                                                         int version_column) {
   PostgresArray ids(Of::blobs), digests(Of::blobs);
   for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
   std::vector<Record> locked;
@@ -53,6 +59,7 @@ std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query,
       by_id.emplace(license.id, locked.size() - 1);
       by_key.emplace(license.key_digest, locked.size() - 1);
       note_locked(license);
+      catalog_version_ = rows.number(version_column);
     }
   }
   std::vector<std::optional<Record>> found;
@@ -67,12 +74,13 @@ std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query,
 
 std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
   return lock_rows<LicenseRow>(sql::kLockLicenses, refs, read_license,
-                               [](const LicenseRow& license) -> const LicenseRow& { return license; });
+                               [](const LicenseRow& license) -> const LicenseRow& { return license; }, kLicenseColumns);
 }
 
 std::vector<std::optional<LicenseDetails>> PostgresTx::lock_details(std::span<const LicenseRef> refs) {
   return lock_rows<LicenseDetails>(sql::kLockDetails, refs, read_details,
-                                   [](const LicenseDetails& details) -> const LicenseRow& { return details.license; });
+                                   [](const LicenseDetails& details) -> const LicenseRow& { return details.license; },
+                                   kDetailsColumns);
 }
 
 std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::span<const SeatQuery> queries) {
@@ -120,20 +128,31 @@ void PostgresTx::apply(const Changes& changes) {
   for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   if (!changes.licenses.empty()) queue_licenses(changes.licenses);
   if (!changes.activations.empty()) queue_activations(changes.activations);
-  if (!changes.usage.empty()) store_usage(changes.usage);
+  if (!changes.usage.empty()) {  // figures of products, which others' transactions change, too: one after the other
+    lock_head();
+    store_usage(changes.usage);
+  }
   if (!changes.events.empty()) append_events(changes.events);
 }
 
-// The head is read with what was queued before; the events go with what comes behind them, at last with the COMMIT.
-void PostgresTx::append_events(std::span<const Event> events) {
+// Read with what was queued before. Whoever holds it is the only one that appends, until its COMMIT.
+ChainLink PostgresTx::lock_head() {
+  if (head_) return *head_;
+  Statement statement(connection_, sql::kLockHead);
+  auto rows = statement.rows();
   ChainLink head;
-  {
-    Statement statement(connection_, sql::kLockHead);
-    auto rows = statement.rows();
-    if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
-    head.sequence = rows.number(0);
-    std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
-  }
+  if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
+  head.sequence = rows.number(0);
+  std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  head_ = head;
+  return head;
+}
+
+// The events go with what comes behind them, at last with the COMMIT.
+void PostgresTx::append_events(std::span<const Event> events) {
+  ChainLink head = lock_head();
+  if (first_event_ == 0) first_event_ = head.sequence + 1;
+  std::int64_t about_catalog = 0;
   auto arrays = columns({Of::numbers, Of::numbers, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts,
                          Of::texts, Of::blobs});
   std::string buffer;
@@ -143,11 +162,34 @@ void PostgresTx::append_events(std::span<const Event> events) {
             std::string_view(event.subject), std::string_view(event.client), std::string_view(event.code),
             std::string_view(event.request_id), std::string_view(event.detail),
             std::span<const std::uint8_t>(head.hash));
+    if (is_about_catalog(event)) about_catalog = head.sequence;
   }
   connection_.queue(sql::kInsertEvents, values_of(arrays));
   const std::array<Value, 2> new_head{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
   connection_.queue(sql::kUpdateAuditHead, new_head);
-  last_event_ = head;
+  head_ = last_event_ = head;
+  if (about_catalog == 0) return;
+  const std::array<Value, 1> version{Value(about_catalog)};
+  connection_.queue(sql::kUpdateCatalogHead, version);
+  catalog_version_ = about_catalog;
+}
+
+std::int64_t PostgresTx::lock_catalog() {
+  connection_.queue(sql::kLockCatalog, {});
+  Statement statement(connection_, sql::kCatalogVersion);
+  auto rows = statement.rows();
+  if (!rows.next()) connection_.fail_corrupt("the catalogue's head is missing");
+  catalog_version_ = rows.number(0);
+  return *catalog_version_;
+}
+
+std::uint64_t PostgresTx::lead() {
+  if (leads_in_ == connection_.generation()) return leads_in_;
+  leads_in_ = 0;
+  Statement statement(connection_, sql::kTryLead);
+  auto rows = statement.rows();
+  if (rows.next() && rows.flag(0)) leads_in_ = connection_.generation();
+  return leads_in_;
 }
 
 void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {
@@ -171,7 +213,10 @@ void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {
 
 void PostgresTx::begin_on_server() {
   begin();
+  head_.reset();
+  first_event_ = 0;
   last_event_ = {};
+  catalog_version_.reset();
 }
 
 }  // namespace lictor::store

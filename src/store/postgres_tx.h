@@ -18,9 +18,13 @@ class PostgresTx final : public SqlTx {
   std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
   void apply(const Changes& changes) override;
   void insert_licenses(std::span<const NewLicense> licenses) override;
+  std::int64_t lock_catalog() override;
+  std::optional<std::int64_t> catalog_version() const override { return catalog_version_; }
+  std::uint64_t lead() override;
 
   void begin_on_server();
-  // The last event of this transaction; sequence 0: it has none.
+  // The events of this transaction; sequence 0: it has none.
+  std::int64_t first_event() const noexcept { return first_event_; }
   const ChainLink& last_event() const noexcept { return last_event_; }
 
  protected:
@@ -31,12 +35,17 @@ class PostgresTx final : public SqlTx {
   template <class Record>
   std::vector<std::optional<Record>> lock_rows(std::string_view query, std::span<const LicenseRef> refs,
                                                Record (*read)(const Statement::Rows&),
-                                               const LicenseRow& (*license_of)(const Record&));
+                                               const LicenseRow& (*license_of)(const Record&), int version_column);
+  ChainLink lock_head();
   void queue_licenses(std::span<const LicenseUpdate> updates);
   void queue_activations(std::span<const ActivationUpdate> updates);
 
   PostgresConnection& connection_;
+  std::optional<ChainLink> head_;  // locked
+  std::int64_t first_event_ = 0;
   ChainLink last_event_;
+  std::optional<std::int64_t> catalog_version_;
+  std::uint64_t leads_in_ = 0;  // generation of the connection; 0: does not lead
 };
 
 }  // namespace lictor::store

@@ -153,6 +153,9 @@ inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = 
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
 inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
+// The event of ?1, and those behind it.
+inline constexpr Text kChanges =
+    "SELECT sequence, hash, action, subject, client, detail FROM events WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
 inline constexpr Text kEventsUp =
     "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3";

@@ -6,10 +6,6 @@
 namespace lictor::store {
 namespace {
 
-// One after the last column of the shared lists, where the lists that continue them begin.
-constexpr int kLicenseColumns = 17;
-constexpr int kActivationColumns = 11;
-
 licensing::LicenseStatus read_status(const Statement::Rows& rows, int column) {
   const std::int64_t value = rows.number(column);
   if (value < 1 || value > 3) rows.connection().fail_corrupt("a license has an unknown status");

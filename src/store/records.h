@@ -6,6 +6,11 @@
 
 namespace lictor::store {
 
+// One after the last column of the shared lists, where the lists that continue them begin.
+inline constexpr int kLicenseColumns = 17;
+inline constexpr int kDetailsColumns = 19;
+inline constexpr int kActivationColumns = 11;
+
 LicenseRow read_license(const Statement::Rows& rows);
 LicenseDetails read_details(const Statement::Rows& rows);
 licensing::Activation read_activation(const Statement::Rows& rows);

@@ -1,6 +1,7 @@
 #include "store/sql_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -46,6 +47,18 @@ std::vector<Record> read_all(Statement::Rows rows, Record (*read)(const Statemen
   return records;
 }
 
+// Of an event about seats. The detail is JSON that was written by us: a name with its quotes and colon stands nowhere
+// inside a string, where quotes are escaped.
+std::optional<std::uint32_t> seats_held_of(std::string_view detail) {
+  constexpr std::string_view kName = "\"seats_held\":";
+  const std::size_t at = detail.find(kName);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::uint32_t number = 0;
+  const std::string_view rest = detail.substr(at + kName.size());
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  return error == std::errc{} ? std::optional(number) : std::nullopt;
+}
+
 Product read_product(const Statement::Rows& rows) {
   return {.row = rows.number(0),
           .id = rows.bytes16(1),
@@ -81,6 +94,7 @@ SqlReader::SqlReader(std::unique_ptr<Connection> connection)
     : own_(std::move(connection)),
       connection_(*own_),
       statements_(connection_),
+      changes_(connection_, sql::kChanges),
       held_clients_(connection_, sql::kHeldClients),
       statistics_(connection_) {}
 
@@ -171,6 +185,31 @@ HeldSeats SqlReader::held_seats(Row license, std::size_t limit, UnixSeconds now)
 std::vector<ClientView> SqlReader::clients(Row license, std::string_view after_client_id, std::size_t limit) {
   Statement statement(connection_, sql::kClientsPage);
   return read_all(statement.rows(license, after_client_id, as_limit(limit)), read_client);
+}
+
+ChangePage SqlReader::changes(const ChangePlace& place, std::size_t limit) {
+  ChangePage page;
+  page.last = place;
+  bool found = place.sequence == 0;
+  auto rows = changes_->rows(place.sequence, as_limit(limit + 1));
+  while (rows.next()) {
+    const std::int64_t sequence = rows.number(0);
+    const auto hash = rows.blob(1);
+    const std::string_view bytes(reinterpret_cast<const char*>(hash.data()), hash.size());
+    if (sequence == place.sequence) {
+      found = place.hash == bytes;
+      continue;
+    }
+    if (page.notes.size() == limit) {
+      page.more = true;
+      break;
+    }
+    page.notes.push_back({sequence, std::string(rows.text(2)), std::string(rows.text(3)), std::string(rows.text(4)),
+                          seats_held_of(rows.text(5))});
+    page.last = {sequence, std::string(bytes)};
+  }
+  page.is_another = !found;
+  return page;
 }
 
 void SqlReader::at_one_moment(const std::function<void()>& reads) {

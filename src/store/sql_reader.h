@@ -9,7 +9,7 @@
 
 namespace lictor::store {
 
-class SqlReader final : public Reader {
+class SqlReader : public Reader {
  public:
   explicit SqlReader(std::unique_ptr<Connection> connection);
 
@@ -29,9 +29,14 @@ class SqlReader final : public Reader {
   EventPage events(const EventFilter& filter, std::size_t limit) override;
   StoredEvent audit_head() override;
   Totals totals() override;
+  ChangePage changes(const ChangePlace& place, std::size_t limit) override;
+  std::int64_t catalog_version() override { return 0; }
   void ping() override;
   StatisticsReader& statistics() override { return statistics_; }
   void at_one_moment(const std::function<void()>& reads) override;
+
+ protected:
+  Connection& connection() noexcept { return connection_; }
 
  private:
   // What is read often; the rest is prepared when it is needed.
@@ -48,6 +53,7 @@ class SqlReader final : public Reader {
   Connection& connection_;
   Statements statements_;
   bool at_one_moment_ = false;
+  LateStatement changes_;
   LateStatement held_clients_;  // once for each license of a long list
   SqlStatisticsReader statistics_;
 };

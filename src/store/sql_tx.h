@@ -45,6 +45,9 @@ class SqlTx : public Tx {
   std::optional<IdempotencyRecord> idempotency(const Id& caller, std::string_view key) override;
   void remember(const IdempotencyRecord& record) override;
   StatisticsTx& statistics() override { return statistics_; }
+  std::int64_t lock_catalog() override { return 0; }
+  std::optional<std::int64_t> catalog_version() const override { return std::nullopt; }
+  std::uint64_t lead() override { return 1; }
 
   void begin() noexcept;  // forgets what an earlier transaction left
   virtual void finish();  // before COMMIT: adds what this transaction changed to the totals

@@ -269,6 +269,36 @@ class Tx {
   virtual void remember(const IdempotencyRecord& record) = 0;
 
   virtual StatisticsTx& statistics() = 0;
+
+  // What replicas on one database need; on a database that one process has to itself each answers as if alone.
+  //
+  // Before all else in a transaction that reads or changes products, policies or API keys: other processes' ones wait
+  // until this one ends. Returns the catalogue's version.
+  virtual std::int64_t lock_catalog() = 0;
+  // Of the catalogue as lock(), lock_catalog() or a change in this transaction had it: the sequence of the newest event
+  // about a product, a policy or an API key. Nothing: none of them was called, or no license was found.
+  virtual std::optional<std::int64_t> catalog_version() const = 0;
+  // Whether this process is the one that does background work: the first that asks is, until its connection ends. The
+  // number tells one time from another; 0: another process is.
+  virtual std::uint64_t lead() = 0;
+};
+
+// What one event tells those who keep something in memory.
+struct ChangeNote {
+  std::int64_t sequence = 0;
+  std::string action, subject, client;
+  std::optional<std::uint32_t> seats_held;  // of events about seats
+};
+// A place in the history of changes.
+struct ChangePlace {
+  std::int64_t sequence = 0;
+  std::string hash;  // 32 bytes, of the event of that sequence; empty: not known, of sequence 0
+};
+struct ChangePage {
+  std::vector<ChangeNote> notes;
+  ChangePlace last;         // where to go on
+  bool is_another = false;  // the place is not in this database's history: it was set back, or is another one
+  bool more = false;
 };
 
 // Times are half open: at or after `…_after`, before `…_before`.
@@ -344,10 +374,21 @@ class Reader {
   // Sequence and hash of the newest event as the database's head record has them.
   virtual StoredEvent audit_head() = 0;
   virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
+  // What happened after `place`, at most `limit` events of it. In the order of sequences, which is that of commits: what
+  // is read once leaves nothing before it that comes later.
+  virtual ChangePage changes(const ChangePlace& place, std::size_t limit) = 0;
+  virtual std::int64_t catalog_version() = 0;  // see Tx::lock_catalog()
   virtual void ping() = 0;      // throws StoreError when the database can't be reached
   virtual StatisticsReader& statistics() = 0;
   // All that `reads` reads with this reader is of one moment, and many small reads cost less.
   virtual void at_one_moment(const std::function<void()>& reads) = 0;
+};
+
+// Of connections to a database server.
+struct ConnectionCounts {
+  std::int64_t open = 0;           // now
+  std::int64_t opened = 0;         // ever
+  std::int64_t lost = 0;           // while they were in use
 };
 
 // Thread-safe except where a returned object says otherwise.
@@ -358,9 +399,18 @@ class Store {
   // a time (the write path's thread).
   virtual void write(const std::function<void(Tx&)>& work) = 0;
   virtual std::unique_ptr<Reader> open_reader() = 0;
+  // One that gives up after this time, where the engine can.
+  virtual std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds /*timeout*/) { return open_reader(); }
   // A secret of this database, made with it: keys the digests of license keys and fingerprints.
   virtual std::array<std::uint8_t, 16> digest_key() const = 0;
   virtual std::string describe() const = 0;  // for people: "sqlite:/path/lictor.db"
+  // Whether other processes may change what is in it.
+  virtual bool is_shared() const noexcept { return false; }
+  // Whether this store wrote that event. It remembers its latest ones, and errs towards no.
+  virtual bool wrote(std::int64_t /*sequence*/) const { return true; }
+  // The history was set back, so that sequences it remembers may be others' now. Between two calls of write().
+  virtual void forget_written() {}
+  virtual ConnectionCounts connections() const { return {}; }
 };
 
 struct SqliteOptions {
@@ -370,7 +420,8 @@ struct SqliteOptions {
 };
 struct PostgresOptions {
   std::string url;                                // a connection URI of libpq
-  std::chrono::milliseconds timeout{10'000};      // of connecting and of each answer
+  std::chrono::milliseconds timeout{5'000};       // of connecting and of each answer
+  std::chrono::milliseconds recycle{3'600'000};   // age at which a connection is opened anew; 0: never
   std::function<void(double seconds)> on_commit;  // as above
 };
 // Migrates an empty or older database. Any number of processes may have it open. Throws StoreError that names the

@@ -1,0 +1,202 @@
+#include "service/feed.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include <future>
+
+#include "base/encoding.h"
+#include "base/id.h"
+
+namespace lictor::service {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kNotesAtOnce = 2'000;
+constexpr int kMostPages = 50;  // of one read; whoever is further behind forgets everything instead
+constexpr milliseconds kRetry{100};
+constexpr milliseconds kLookInterval{20};
+
+bool is_about_catalog(std::string_view action) {
+  return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
+}
+
+store::ChangePlace newest(store::Reader& reader) {
+  const store::StoredEvent head = reader.audit_head();
+  if (head.sequence == 0) return {};
+  const auto hash = base::from_hex(head.hash).value();
+  return {head.sequence, std::string(hash.begin(), hash.end())};
+}
+
+// One change that another process made, to what is cached of a license.
+void apply_note(Cache& cache, const store::ChangeNote& note) {
+  const auto license = base::parse_id(base::kLicensePrefix, note.subject);
+  if (!license || note.action == "seat.refused") return;
+  if (!note.client.empty()) cache.publish(*license, note.client, {});
+  const bool is_seat = note.action == "seat.granted" || note.action == "seat.released";
+  // With the first seat a license may begin to run.
+  if (is_seat && note.seats_held && !(note.action == "seat.granted" && *note.seats_held <= 1)) {
+    cache.note_seats(*license, *note.seats_held);
+  } else {
+    cache.forget(*license);
+  }
+}
+
+}  // namespace
+
+std::int64_t Feed::now() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+Feed::Feed(store::Store& store, WritePath& writes, Cache& cache, CatalogSync& catalog, FeedOptions options)
+    : store_(store),
+      writes_(writes),
+      cache_(cache),
+      catalog_(catalog),
+      options_(std::move(options)) {
+  thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), "lictor-feed");
+}
+
+Feed::~Feed() { stop(); }
+
+void Feed::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  applied_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+milliseconds Feed::age() const noexcept { return milliseconds(now() - read_at_.load(std::memory_order_relaxed)); }
+
+FeedCounts Feed::counts() const noexcept {
+  return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()};
+}
+
+bool Feed::catch_up(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t mine = ++asked_;
+  wake_.notify_all();
+  return applied_.wait_for(lock, limit, [&] { return stopping_ || answered_ >= mine; }) && answered_ >= mine;
+}
+
+bool Feed::catch_up_catalog(store::Reader& reader, milliseconds limit) {
+  return reader.catalog_version() == catalog_.version() || catch_up(limit);
+}
+
+bool Feed::may_look() noexcept {
+  std::int64_t before = looked_at_.load(std::memory_order_relaxed);
+  const std::int64_t time = now();
+  return time - before >= kLookInterval.count() && looked_at_.compare_exchange_strong(before, time);
+}
+
+// False when the write path is stopping.
+bool Feed::on_write_path(std::function<void()> work) {
+  auto done = std::make_shared<std::promise<void>>();
+  auto future = done->get_future();
+  const bool taken = writes_.interpose([done, work = std::move(work)] {
+    try {
+      work();
+      done->set_value();
+    } catch (...) {
+      done->set_exception(std::current_exception());
+    }
+  });
+  if (taken) future.get();
+  return taken;
+}
+
+// What is in memory is of another history, or so far behind that reading all of it again is less work.
+bool Feed::reset() {
+  store::ChangePlace place = newest(*reader_);
+  const bool done = on_write_path([this] {
+    store_.forget_written();
+    cache_.begin_publish();
+    cache_.clear();
+    catalog_.run();
+  });
+  if (!done) return false;
+  place_ = std::move(place);
+  if (started_) ++resets_;
+  started_ = true;
+  return true;
+}
+
+bool Feed::apply(store::ChangePage&& page) {
+  std::vector<store::ChangeNote> foreign;
+  bool catalog = false;
+  for (store::ChangeNote& note : page.notes) {
+    if (store_.wrote(note.sequence)) continue;
+    catalog = catalog || is_about_catalog(note.action);
+    foreign.push_back(std::move(note));
+  }
+  if (!foreign.empty()) {
+    notes_ += foreign.size();
+    const bool done = on_write_path([this, &foreign, catalog] {
+      cache_.begin_publish();
+      for (const store::ChangeNote& note : foreign) apply_note(cache_, note);
+      if (catalog && foreign.back().sequence > catalog_.version()) catalog_.run();
+    });
+    if (!done) return false;
+  }
+  place_ = std::move(page.last);
+  return true;
+}
+
+void Feed::poll() {
+  const std::int64_t started = now();
+  if (!reader_) reader_ = store_.open_feed_reader(options_.trust);
+  for (int pages = 0;; ++pages) {
+    store::ChangePage page;
+    if (started_) page = reader_->changes(place_, kNotesAtOnce);
+    const bool more = page.more;
+    if (!started_ || page.is_another || pages == kMostPages) {
+      if (!reset()) return;
+      break;
+    }
+    if (!apply(std::move(page))) return;
+    if (!more) break;
+  }
+  sequence_ = place_.sequence;
+  read_at_ = started;
+  usable_until_ = started + options_.staleness.count();
+  current_until_ = started + options_.trust.count();
+}
+
+void Feed::loop() {
+  bool lost = false;
+  std::int64_t lost_at = 0;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const std::uint64_t asked = asked_;
+    lock.unlock();
+    std::string why;
+    try {
+      poll();
+    } catch (const std::exception& error) {
+      why = error.what();
+      reader_.reset();
+    }
+    if (why.empty() && lost && options_.on_back) options_.on_back(milliseconds(now() - lost_at));
+    if (!why.empty() && !lost) {
+      lost_at = now();
+      ++lost_;
+      if (options_.on_lost) options_.on_lost(why);
+    }
+    lost = !why.empty();
+    lock.lock();
+    if (!lost) {
+      answered_ = asked;
+      applied_.notify_all();
+    }
+    wake_.wait_for(lock, lost ? kRetry : options_.interval, [&] { return stopping_ || (!lost && asked_ > asked); });
+  }
+}
+
+}  // namespace lictor::service
