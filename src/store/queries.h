@@ -32,6 +32,8 @@ inline constexpr Text kInsertMigration = "INSERT INTO schema_migrations (version
 inline constexpr Text kDigestKeyName = "digest_key";
 inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
 inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
+inline constexpr Text kDeleteMeta = "DELETE FROM meta WHERE name = ?";
+inline constexpr Text kChangeMeta = "UPDATE meta SET value = ?3 WHERE name = ?1 AND value = ?2";
 
 // Licenses.
 inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE id = ?";
@@ -153,6 +155,7 @@ inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = 
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
 inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
+inline constexpr Text kEventHash = "SELECT hash FROM events WHERE sequence = ?";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
 inline constexpr Text kEventsUp =
     "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3";
@@ -210,7 +213,9 @@ inline constexpr Text kTotals =
 inline constexpr Text kAddTotals =
     "UPDATE totals SET licenses = licenses + ?1, active_licenses = active_licenses + ?2, seats_held = seats_held + ?3 "
     "WHERE one = 1";
-inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
+// Behind the sequence: whether lictord migrate took the database out of service (placement.h).
+inline constexpr Text kPing =
+    "SELECT sequence, (SELECT value FROM meta WHERE name = 'moved.to') FROM audit_head WHERE one = 1";
 
 #undef LICTOR_NEXT_ROW
 #undef LICTOR_UPDATE_LICENSE
