@@ -18,7 +18,10 @@ constexpr int kRowsOfStatement = 2000;
 constexpr std::size_t kBytesOfStatement = 4U << 20U;
 constexpr int kTries = 3;  // to lock all tables while servers write
 // Of the session, which ends with it. "lictor" and one more than the lock of migrations.
-constexpr std::string_view kLockMove = "SELECT pg_try_advisory_lock(118961237815667)::int";
+constexpr const char* kLockMove = "SELECT pg_advisory_lock(118961237815667)";
+// What a process that has just ended leaves behind is gone after a moment.
+constexpr int kLooks = 10;
+constexpr const char* kMoment = "SELECT pg_sleep(0.2)";
 constexpr std::string_view kServers =
     "SELECT pid, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity "
     "WHERE datname = current_database() AND application_name = 'lictord' AND pid <> pg_backend_pid() ORDER BY pid";
@@ -116,17 +119,20 @@ class PostgresEnd final : public MoveEnd {
   std::string name() const override { return connection_.name(); }
 
   void require_unused() override {
-    if (connection_.number(kLockMove) == 0) {
+    try {
+      connection_.execute(kLockMove);  // waits for a while (lock_timeout)
+    } catch (const StoreError& error) {
+      if (error.kind() != Kind::retry) throw;
       throw StoreError(Kind::locked, "database " + name() + " is being moved by another process");
     }
-    std::string servers;
-    Statement statement(connection_, kServers);
-    for (auto rows = statement.rows(); rows.next();) {
-      servers.append(servers.empty() ? "" : ", ").append(rows.text(1)).append(" (connection ");
-      servers.append(std::to_string(rows.number(0))).append(")");
+    for (int looks = 1;; ++looks) {
+      const std::string found = servers();
+      if (found.empty()) return;
+      if (looks == kLooks) {
+        throw StoreError(Kind::locked, "database " + name() + " is in use by lictord on " + found);
+      }
+      connection_.execute(kMoment);
     }
-    if (servers.empty()) return;
-    throw StoreError(Kind::locked, "database " + name() + " is in use by lictord on " + servers);
   }
 
   bool has_schema() override {
@@ -194,6 +200,16 @@ class PostgresEnd final : public MoveEnd {
   }
 
  private:
+  std::string servers() {
+    std::string found;
+    Statement statement(connection_, kServers);
+    for (auto rows = statement.rows(); rows.next();) {
+      found.append(found.empty() ? "" : ", ").append(rows.text(1)).append(" (connection ");
+      found.append(std::to_string(rows.number(0))).append(")");
+    }
+    return found;
+  }
+
   template <class Work>
   static void for_tables(const Work& work) {
     for (const CopiedTable& table : copied_tables()) work(std::string(table.name));

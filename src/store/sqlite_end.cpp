@@ -73,12 +73,7 @@ class SqliteEnd final : public MoveEnd {
     if (check_application(connection_, path_)) {
       connection_.execute(("PRAGMA page_size = " + std::to_string(kPageBytes)).c_str());
     }
-    Statement statement(connection_, "PRAGMA journal_mode = WAL");
-    auto rows = statement.rows();
-    if (!rows.next() || rows.text(0) != "wal") {
-      throw StoreError(Kind::other,
-                       "database " + path_ + ": its file system can't do write-ahead logging (a network share?)");
-    }
+    use_write_ahead_log();
     migrate(connection_, migrations());
   }
   std::int64_t newest_schema() const override { return migrations().back().version; }
@@ -122,6 +117,14 @@ class SqliteEnd final : public MoveEnd {
     }
     check_file_is_whole(path);
     return path;
+  }
+
+  void use_write_ahead_log() {
+    Statement statement(connection_, "PRAGMA journal_mode = WAL");
+    auto rows = statement.rows();
+    if (rows.next() && rows.text(0) == "wal") return;
+    throw StoreError(Kind::other,
+                     "database " + path_ + ": its file system can't do write-ahead logging (a network share?)");
   }
 
   template <class Text>
