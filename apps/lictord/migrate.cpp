@@ -55,7 +55,7 @@ class Progress {
 
 store::DatabaseUrl database_of(const config::CommandLine& line, std::string_view flag) {
   const std::string text = line.value(flag);
-  if (text.empty()) {  // only --from may be left out
+  if (!line.has(flag)) {  // only --from may be left out
     return {store::DatabaseUrl::Engine::sqlite, line.outcome.options->database.sqlite_path.string()};
   }
   auto url = store::parse_database_url(text);
