@@ -63,7 +63,7 @@ std::unique_ptr<MoveEnd> open_source(const MoveOptions& options, EndUse use) {
   return source;
 }
 
-// One state and one target for all steps of a move.
+// What the steps of a move share.
 class Move {
  public:
   Move(const MoveOptions& options, MoveEnd& source, MoveEnd& target)
@@ -79,11 +79,7 @@ class Move {
     require_free();
     Connection& to = target_.connection();
     Transaction transaction(to);
-    Statement(to, sql::kDeleteMeta).run(sql::kDigestKeyName);
-    const std::string key = read_meta(source_.connection(), sql::kDigestKeyName);
-    if (key.empty()) source_.connection().fail_corrupt("the digest key is missing");
-    Statement(to, sql::kInsertMeta)
-        .run(sql::kDigestKeyName, std::span(reinterpret_cast<const std::uint8_t*>(key.data()), key.size()));
+    copy_meta();
     write_arrival(to, {State::copying, options_.id, source_.name(), options_.now});
     transaction.commit();
     target_.clear(!keeps_events());
@@ -114,6 +110,11 @@ class Move {
 
   void copy_all() {
     count(false);
+    {
+      Transaction transaction(target_.connection());
+      copy_meta();
+      transaction.commit();
+    }
     for (const CopiedTable& table : copied_tables()) {
       if (&table == &events_table()) {
         copy_events();
@@ -199,6 +200,20 @@ class Move {
                                         "); name an empty database, or a new file");
     }
     require_present_schema(target_);
+  }
+
+  // The digest key above all, by which the target is known as the source's.
+  void copy_meta() {
+    Connection& to = target_.connection();
+    Statement all(source_.connection(), sql::kAllMeta);
+    bool has_key = false;
+    for (auto rows = all.rows(); rows.next();) {
+      if (is_placement(rows.text(0))) continue;
+      has_key = has_key || rows.text(0) == sql::kDigestKeyName;
+      Statement(to, sql::kDeleteMeta).run(rows.text(0));
+      Statement(to, sql::kInsertMeta).run(rows.text(0), rows.blob(1));
+    }
+    if (!has_key) source_.connection().fail_corrupt("the digest key is missing");
   }
 
   static Head newest_event(Connection& connection) {
@@ -331,6 +346,15 @@ MoveFacts finish_earlier(Move& move, const Departure& departed, MoveEnd& source,
   return move.facts();
 }
 
+std::unique_ptr<MoveEnd> open_target_of(const Departure& departed, const MoveEnd& source, const MoveOptions& options) {
+  try {
+    return open_end(options.to, EndUse::write);
+  } catch (const StoreError& error) {
+    throw StoreError(error.kind(),
+                     "database " + source.name() + ": " + moved_text(departed) + "; " + std::string(error.what()));
+  }
+}
+
 void require_unused(MoveEnd& end, bool take_over) {
   try {
     end.require_unused();
@@ -359,7 +383,7 @@ MoveFacts move_database(const MoveOptions& options) {
   const auto source = open_source(options, EndUse::write);
   const auto departed = departure(source->connection());
   if (!departed) require_unused(*source, options.take_over);
-  const auto target = open_end(options.to, departed ? EndUse::write : EndUse::create);
+  const auto target = departed ? open_target_of(*departed, *source, options) : open_end(options.to, EndUse::create);
   if (source->name() == target->name()) {
     throw StoreError(Kind::other, "database " + source->name() + " can't be moved to itself");
   }

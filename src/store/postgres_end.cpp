@@ -163,7 +163,7 @@ class PostgresEnd final : public MoveEnd {
   }
   void raise_fence(const std::string& text) override {
     std::string sql =
-        "CREATE FUNCTION lictor_moved() RETURNS trigger LANGUAGE plpgsql AS $lictor$ BEGIN "
+        "CREATE OR REPLACE FUNCTION lictor_moved() RETURNS trigger LANGUAGE plpgsql AS $lictor$ BEGIN "
         "RAISE EXCEPTION USING ERRCODE = 'LM001', MESSAGE = TG_ARGV[0]; END $lictor$;";
     for_tables([&](const std::string& table) {
       sql += "CREATE TRIGGER lictor_moved BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON " + table +

@@ -32,6 +32,7 @@ inline constexpr Text kInsertMigration = "INSERT INTO schema_migrations (version
 inline constexpr Text kDigestKeyName = "digest_key";
 inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
 inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
+inline constexpr Text kAllMeta = "SELECT name, value FROM meta ORDER BY name";
 inline constexpr Text kDeleteMeta = "DELETE FROM meta WHERE name = ?";
 inline constexpr Text kChangeMeta = "UPDATE meta SET value = ?3 WHERE name = ?1 AND value = ?2";
 
