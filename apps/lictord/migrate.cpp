@@ -138,7 +138,7 @@ int move(const config::CommandLine& line, const store::MoveOptions& options, Ste
                                ? fmt::format("{} was moved to {} before", facts.from, facts.to)
                                : fmt::format("{} moved to {} and compared in {:.1f} s", facts.from, facts.to, seconds);
   std::printf(
-      "%s\n%s\n%s refuses to serve from now on; keep it until all is well.\nStart lictord with DATABASE_URL=%s\n",
+      "%s\n%s\n%s refuses to serve from now on; keep it until all is well.\nStart lictord on it: DATABASE_URL=%s\n",
       what.c_str(), as_text(facts).c_str(), facts.from.c_str(), facts.to.c_str());
   return 0;
 }
@@ -161,7 +161,7 @@ int undo(const config::CommandLine& line, const store::MoveOptions& options) {
            {"target_had_served", facts.target_had_served}});
     return 0;
   }
-  std::printf("%s serves again: start lictord with DATABASE_URL=%s\n", facts.from.c_str(), facts.from.c_str());
+  std::printf("%s serves again; start lictord on it: DATABASE_URL=%s\n", facts.from.c_str(), facts.from.c_str());
   return 0;
 }
 
