@@ -46,6 +46,11 @@ std::string advice_on_lock(const config::Options& options, bool serves) {
                              another_address(options));
 }
 
+std::string advice_on_move_in_use() {
+  return "Stop it first. What takes long may be done before: --prepare copies the audit trail while lictord runs. With "
+         "--take-over the move goes ahead while it runs: it refuses whatever it is asked to write from then on.";
+}
+
 // A name without a file behind it, or a directory that was meant to be another.
 std::string advice_on_no_database() {
   const auto options = config::option_table();
@@ -67,6 +72,7 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
           "is mounted for writing.",
           ::geteuid());
     case Kind::corrupt:
+      if (line.command != nullptr && line.command->name == "migrate") return {};
       if (line.command != nullptr && line.command->name == "restore") {
         return "This backup is of no use; nothing was changed. Take an earlier one.";
       }
@@ -75,6 +81,7 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
     case Kind::newer_schema:
       return "Install the lictord that wrote it or a newer one, or restore a backup from before the upgrade.";
     case Kind::locked:
+      if (line.command != nullptr && line.command->name == "migrate") return advice_on_move_in_use();
       return advice_on_lock(*line.outcome.options, line.command == nullptr);
     default:
       return {};

@@ -14,6 +14,20 @@ constexpr std::array kBackupFlags{CommandFlag{"--force", "Replace FILE when it e
 constexpr std::array kRestoreFlags{
     CommandFlag{"--force", "Replace a database that is there; it is kept as its name with .previous."}, kJson};
 constexpr std::array kAdminKeyFlags{kJson};
+constexpr std::array kMigrateFlags{
+    CommandFlag{"--from", "The database to move, sqlite:PATH or postgresql://…; unless given, the one of --data.",
+                "URL"},
+    CommandFlag{.flag = "--to",
+                .help = "Where it goes: an empty database, or a SQLite file that is not there.",
+                .value = "URL",
+                .needed = true},
+    CommandFlag{"--prepare", "Only copy the audit trail, while lictord runs: the move itself then takes less time."},
+    CommandFlag{"--take-over", "Move it although lictord runs on it: what that is asked to write then is refused."},
+    CommandFlag{"--undo", "Let the database of --from serve again, because the one of --to never did."},
+    CommandFlag{"--force",
+                "With --undo: although --to has served or can't be asked; otherwise: although the audit "
+                "trail is damaged."},
+    kJson};
 
 constexpr std::array kCommands{
     Command{.name = "check-config",
@@ -33,6 +47,9 @@ constexpr std::array kCommands{
     Command{.name = "admin-key",
             .summary = "Make a new administrator's API key when admin.key is lost; lictord must not run.",
             .flags = kAdminKeyFlags},
+    Command{.name = "migrate",
+            .summary = "Move the database to another place or engine; the old one then refuses to serve.",
+            .flags = kMigrateFlags},
     Command{.name = "docs",
             .summary = "Print a page of the documentation that comes from a table of the program.",
             .argument = "PAGE",
@@ -56,7 +73,8 @@ std::string render_command_table_markdown() {
     if (command.hidden) continue;
     std::string flags;
     for (const CommandFlag& flag : command.flags) {
-      flags += fmt::format("{}`{}`: {}", flags.empty() ? "" : " ", flag.flag, flag.help);
+      flags += fmt::format("{}`{}{}{}`: {}", flags.empty() ? "" : " ", flag.flag, flag.value.empty() ? "" : " ",
+                           flag.value, flag.help);
     }
     table += fmt::format("| `lictord {}{}{}` | {} | {} |\n", command.name, command.argument.empty() ? "" : " ",
                          command.argument, command.summary, flags);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,7 +15,9 @@ namespace lictor::config {
 
 struct CommandFlag {
   std::string_view flag;
-  std::string_view help;  // a sentence
+  std::string_view help;        // a sentence
+  std::string_view value = {};  // what follows it, in capitals; empty: nothing does
+  bool needed = false;
 };
 
 struct Command {
@@ -36,9 +39,14 @@ struct CommandLine {
   const Command* command = nullptr;  // nullptr: serve, or what was refused before one was found
   ParseOutcome outcome;
   std::string argument;
-  std::vector<std::string> given_flags;  // of the command's own
+  std::vector<std::string> given_flags;                    // of the command's own
+  std::map<std::string, std::string, std::less<>> values;  // of those that take one
 
   bool has(std::string_view flag) const { return std::ranges::find(given_flags, flag) != given_flags.end(); }
+  std::string value(std::string_view flag) const {  // empty: it was not given
+    const auto found = values.find(flag);
+    return found == values.end() ? std::string() : found->second;
+  }
 };
 
 // The command is the first argument. Everything else is as with parse_options().

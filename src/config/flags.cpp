@@ -104,11 +104,7 @@ class Reader {
       const bool toggle = option.type == OptionType::toggle;
       flags.settings.push_back({&option, toggle ? read->results().front() : texts_[row], std::string(option.flag)});
     }
-    for (const auto& [flag, read] : own_) {
-      if (read->count() == 0) continue;
-      flags.given.push_back(flag);
-      if (read->results().front() != "true") flags.problems.push_back(fmt::format("{} takes no value", flag));
-    }
+    take_own(unknown, flags);
     if (command_ == nullptr || command_->argument.empty()) return;
     flags.argument = argument_;
     if (argument_.empty() && unknown.empty()) {
@@ -118,13 +114,33 @@ class Reader {
   }
 
  private:
+  void take_own(const std::vector<std::string>& unknown, Flags& flags) const {
+    if (command_ == nullptr) return;
+    for (const CommandFlag& flag : command_->flags) {
+      const std::string name(flag.flag);
+      const CLI::Option& read = *own_.at(name);
+      if (read.count() == 0) {
+        if (flag.needed && unknown.empty()) {
+          flags.problems.push_back(fmt::format("{} needs {} {}: {}", command_->name, name, flag.value, flag.help));
+        }
+        continue;
+      }
+      flags.given.push_back(name);
+      if (!flag.value.empty()) {
+        flags.values[name] = read.results().back();
+      } else if (read.results().front() != "true") {
+        flags.problems.push_back(fmt::format("{} takes no value", name));
+      }
+    }
+  }
   void add_own(CLI::App& app, const Command& command) {
     if (!command.argument.empty()) {
       app.add_option(std::string(command.argument), argument_, std::string(command.argument_help))->type_name("");
     }
     for (const CommandFlag& flag : command.flags) {
-      const std::string help(flag.help);
-      own_[std::string(flag.flag)] = app.add_flag(std::string(flag.flag), help);
+      const std::string name(flag.flag), help(flag.help);
+      own_[name] = flag.value.empty() ? app.add_flag(name, help)
+                                      : app.add_option(name, values_[name], help)->type_name(std::string(flag.value));
     }
   }
 
@@ -132,6 +148,7 @@ class Reader {
   std::vector<std::string> texts_;
   std::map<std::size_t, CLI::Option*> given_;  // by row
   std::map<std::string, CLI::Option*> own_;
+  std::map<std::string, std::string> values_;  // of own_, while CLI11 reads
   std::string argument_;
 };
 

@@ -216,6 +216,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const Environm
   Flags flags = read_flags(argc, argv, line.command);
   line.argument = std::move(flags.argument);
   line.given_flags = std::move(flags.given);
+  line.values = std::move(flags.values);
   line.outcome = put_together(flags, environment, fmt::format("lictord {}", line.command->name));
   return line;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -92,6 +93,13 @@ void create_database_file(const std::string& path) {
   close(descriptor);
   if (result != 0) fail(path, "syncing", error);
   sync_directory_of(path);
+}
+
+void give_to_owner_of_directory(const std::string& path) {
+  struct stat directory {};
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (geteuid() != 0 || stat(parent.empty() ? "." : parent.c_str(), &directory) != 0) return;
+  if (lchown(path.c_str(), directory.st_uid, directory.st_gid) != 0) fail(path, "giving to its owner", errno);
 }
 
 void sync_directory_of(const std::string& path) {

@@ -27,6 +27,9 @@ std::string resolve_database_path(const std::string& path);
 // Makes the file with mode 0600 unless it exists, and its name durable. Throws StoreError.
 void create_database_file(const std::string& path);
 
+// Run by root, for a server that isn't: what was made belongs to the owner of its directory. Throws StoreError.
+void give_to_owner_of_directory(const std::string& path);
+
 // Makes what was created, renamed or removed beside `path` durable. Throws StoreError.
 void sync_directory_of(const std::string& path);
 

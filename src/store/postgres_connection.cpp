@@ -26,6 +26,7 @@ Kind kind_of_state(std::string_view state) {
   if (state == "53100") return Kind::disk_full;
   // A server that reads only is not the primary any more: another one may be. Found anew with the next connection.
   if (state == "25006") return Kind::connection_lost;
+  if (state == "LM001") return Kind::moved;  // raised by the triggers of postgres_end.cpp
   if (is_class("08") || is_class("57P") || state == "53300" || state == "25P03") return Kind::connection_lost;
   if (is_class("XX")) return Kind::corrupt;
   return Kind::other;
@@ -244,7 +245,9 @@ StoreError PostgresConnection::error_of(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const bool lost = connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK;
   const Kind kind = lost || state == nullptr ? Kind::connection_lost : kind_of_state(state);
-  return {kind, "database " + name() + ": " + trimmed(PQresultErrorMessage(result))};
+  const char* const words =
+      kind == Kind::moved ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQresultErrorMessage(result);
+  return {kind, "database " + name() + ": " + trimmed(words)};
 }
 
 void PostgresConnection::wait(bool for_writing) {

@@ -55,7 +55,6 @@ inline constexpr Text kLockHead = "SELECT sequence, hash FROM audit_head WHERE o
 inline constexpr Text kInsertEvents =
     "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") "
     "SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-inline constexpr Text kEventHash = "SELECT hash FROM events WHERE sequence = ?";
 // clang-format on
 
 }  // namespace lictor::store::sql

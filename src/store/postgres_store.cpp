@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "crypto/crypto.h"
-#include "store/migrations.h"
+#include "store/placement.h"
 #include "store/postgres_connection.h"
 #include "store/postgres_queries.h"
-#include "store/postgres_schema.h"
+#include "store/postgres_server.h"
 #include "store/postgres_tx.h"
 #include "store/sql_reader.h"
 #include "store/store.h"
@@ -21,10 +21,6 @@ namespace {
 using Kind = StoreError::Kind;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kOldestServer = 140'000;  // 14.0, as PQserverVersion() counts
-// Replicas that start at the same time migrate one after the other. "lictor"
-constexpr const char* kLockMigrations = "SELECT pg_advisory_lock(118961237815666)";
-constexpr const char* kUnlockMigrations = "SELECT pg_advisory_unlock(118961237815666)";
 // What batches ask for is found by indexes, however many rows there are now or will be: a plan for a table that was
 // small when it was made would walk through all of it later.
 constexpr const char* kWriterSettings =
@@ -102,25 +98,10 @@ class PostgresStore final : public Store {
   }
 
   void prepare() {
-    const int version = writer_.server_version();
-    if (version < kOldestServer) {
-      throw StoreError(Kind::other, "database " + shown_ + ": PostgreSQL " + std::to_string(version / 10'000) +
-                                        " is too old, 14 or newer is needed");
-    }
-    if (writer_.number("SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END") != 0) {
-      throw StoreError(Kind::read_only,
-                       "database " + shown_ +
-                           ": this server is a standby that only reads; name the primary, or all hosts "
-                           "with target_session_attrs=read-write");
-    }
-    if (writer_.number("SELECT CASE WHEN getdatabaseencoding() = 'UTF8' THEN 1 ELSE 0 END") == 0) {
-      throw StoreError(Kind::other, "database " + shown_ +
-                                        ": its encoding must be UTF8 (CREATE DATABASE … ENCODING "
-                                        "'UTF8' TEMPLATE template0)");
-    }
-    writer_.execute(kLockMigrations);
-    migrate(writer_, postgres_migrations());
-    writer_.execute(kUnlockMigrations);
+    require_usable(writer_, true);
+    require_servable(writer_);
+    migrate_alone(writer_);
+    note_served(writer_);
   }
 
   void write_once(const std::function<void(Tx&)>& work) {

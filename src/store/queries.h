@@ -32,6 +32,9 @@ inline constexpr Text kInsertMigration = "INSERT INTO schema_migrations (version
 inline constexpr Text kDigestKeyName = "digest_key";
 inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
 inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
+inline constexpr Text kAllMeta = "SELECT name, value FROM meta ORDER BY name";
+inline constexpr Text kDeleteMeta = "DELETE FROM meta WHERE name = ?";
+inline constexpr Text kChangeMeta = "UPDATE meta SET value = ?3 WHERE name = ?1 AND value = ?2";
 
 // Licenses.
 inline constexpr Text kLicenseById = "SELECT " LICTOR_LICENSE_COLUMNS " FROM licenses WHERE id = ?";
@@ -156,6 +159,7 @@ inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY
 // The event of ?1, and those behind it.
 inline constexpr Text kChanges =
     "SELECT sequence, hash, action, subject, client, detail FROM events WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2";
+inline constexpr Text kEventHash = "SELECT hash FROM events WHERE sequence = ?";
 inline constexpr Text kUpdateAuditHead = "UPDATE audit_head SET sequence = ?, hash = ? WHERE one = 1";
 inline constexpr Text kEventsUp =
     "SELECT " LICTOR_EVENT_COLUMNS " FROM events WHERE sequence > ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3";
@@ -213,7 +217,9 @@ inline constexpr Text kTotals =
 inline constexpr Text kAddTotals =
     "UPDATE totals SET licenses = licenses + ?1, active_licenses = active_licenses + ?2, seats_held = seats_held + ?3 "
     "WHERE one = 1";
-inline constexpr Text kPing = "SELECT sequence FROM audit_head WHERE one = 1";
+// Behind the sequence: whether lictord migrate took the database out of service (placement.h).
+inline constexpr Text kPing =
+    "SELECT sequence, (SELECT value FROM meta WHERE name = 'moved.to') FROM audit_head WHERE one = 1";
 
 #undef LICTOR_NEXT_ROW
 #undef LICTOR_UPDATE_LICENSE

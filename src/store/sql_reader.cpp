@@ -285,6 +285,7 @@ Totals SqlReader::totals() {
 void SqlReader::ping() {
   auto rows = statements_.ping.rows();
   if (!rows.next()) connection_.fail_corrupt("the audit head is missing");
+  if (!rows.is_null(1)) throw StoreError(StoreError::Kind::moved, "database " + connection_.name() + " was moved away");
 }
 
 }  // namespace lictor::store

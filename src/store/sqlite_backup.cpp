@@ -162,13 +162,6 @@ void remove(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail(path, "removing", errno);
 }
 
-// Run by root, for a server that isn't: what was made belongs to the owner of the directory.
-void give_to_owner_of_directory(const std::string& path) {
-  struct stat directory {};
-  if (::geteuid() != 0 || ::stat(fs::path(path).parent_path().c_str(), &directory) != 0) return;
-  if (::lchown(path.c_str(), directory.st_uid, directory.st_gid) != 0) fail(path, "giving to its owner", errno);
-}
-
 void copy_file(const std::string& from, const base::DraftFile& to) {
   const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
   if (source < 0) fail(from, "opening", errno);

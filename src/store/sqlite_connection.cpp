@@ -29,6 +29,8 @@ Explanation explain(int code, int system_error) {
       return {Kind::unique_violation, "a value that must be unique exists already"};
     case SQLITE_CONSTRAINT_FOREIGNKEY:
       return {Kind::in_use, "other records refer to it"};
+    case SQLITE_CONSTRAINT_TRIGGER:  // placement.h has the only ones
+      return {Kind::moved, "nothing is written here any more"};
     default:
       break;
   }

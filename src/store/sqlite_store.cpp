@@ -4,6 +4,7 @@
 
 #include "store/lock_file.h"
 #include "store/migrations.h"
+#include "store/placement.h"
 #include "store/queries.h"
 #include "store/sql_reader.h"
 #include "store/sql_tx.h"
@@ -34,7 +35,9 @@ SqliteConnection& prepare(SqliteConnection& connection, const SqliteOptions& opt
   }
   use_write_ahead_log(connection, options.path, options.checkpoint_pages);
   connection.execute(kWriterSettings);
+  require_servable(connection);
   migrate(connection, migrations());
+  note_served(connection);
   return connection;
 }
 

@@ -43,6 +43,7 @@ class StoreError : public std::runtime_error {
     corrupt,
     newer_schema,
     locked,
+    moved,  // lictord migrate: it serves elsewhere, or is not all here
     other
   };
   StoreError(Kind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}

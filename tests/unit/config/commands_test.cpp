@@ -52,6 +52,17 @@ TEST(Commands, TakeTheirArgumentFlagsAndTheOptionsOfTheServer) {
   EXPECT_TRUE(check.has("--json"));
 }
 
+TEST(Commands, TakeValuesWithTheirOwnFlags) {
+  const CommandLine line = parse({"migrate", "--to", "postgresql://h/d?a=b", "--from=sqlite:/x", "--undo"});
+  ASSERT_TRUE(line.outcome.options) << line.outcome.text;
+  EXPECT_EQ(line.value("--to"), "postgresql://h/d?a=b");
+  EXPECT_EQ(line.value("--from"), "sqlite:/x");
+  EXPECT_TRUE(line.has("--to"));
+  EXPECT_TRUE(line.has("--undo"));
+  EXPECT_EQ(line.value("--undo"), "");
+  EXPECT_EQ(parse({"migrate", "--to", "sqlite:/y"}).value("--from"), "");
+}
+
 struct Refusal {
   std::vector<std::string> arguments;
   std::vector<std::string> said;
@@ -72,6 +83,10 @@ TEST(Commands, RefuseWhatTheyDoNotTake) {
       {{"check-config", "--batch-max", "0"}, {"option batch_max: \"0\" (from --batch-max) is refused"}},
       {{"check-config", "--json=maybe"}, {"--json takes no value"}},
       {{"backup", "a", "--force=false"}, {"--force takes no value"}},
+      {{"migrate"}, {"migrate needs --to URL: ", "Run lictord migrate --help"}},
+      {{"migrate", "--to"}, {"--to"}},
+      {{"migrate", "--to=", "--undo"}, {"nothing follows --to="}},
+      {{"migrate", "--to", "sqlite:/x", "--frm", "sqlite:/y"}, {"unknown flag --frm; did you mean --from?"}},
   };
   for (const Refusal& refusal : refusals) {
     const CommandLine line = parse(refusal.arguments);
