@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <utility>
 
 namespace lictor::store {
@@ -75,6 +76,8 @@ std::string advice_of(unsigned int error) {
     case ER_OPTION_PREVENTS_STATEMENT:
     case ER_READ_ONLY_MODE:
       return "; name a server that may be written to";
+    case ER_NET_PACKET_TOO_LARGE:
+      return "; the server needs max_allowed_packet 16M or more";
     case ER_BINLOG_STMT_MODE_AND_ROW_ENGINE:
     case ER_BINLOG_UNSAFE_STATEMENT:
       return "; the server needs binlog_format ROW or MIXED";
@@ -189,7 +192,8 @@ void MysqlConnection::open() {
 }
 
 // Fixed for this session, whatever the server's defaults are. Locks are waited for less long than answers, so that a
-// wait ends as one and not as a lost connection.
+// wait ends as one and not as a lost connection. What a machine that is gone had locked becomes free after a minute:
+// MariaDB ends its transaction, MySQL its connection.
 void MysqlConnection::set_up() {
   const auto half = std::chrono::duration_cast<std::chrono::seconds>(options_.timeout).count() / 2;
   const auto lock_seconds = options_.timeout.count() == 0 ? 20 : std::clamp<std::int64_t>(half, 1, 20);
@@ -198,6 +202,7 @@ void MysqlConnection::set_up() {
       "SESSION foreign_key_checks = 1, SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = ";
   settings += std::to_string(lock_seconds) + "; SET SESSION TRANSACTION ISOLATION LEVEL ";
   settings += options_.read_only ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED, READ WRITE";
+  settings += "; /*M!100300 SET SESSION idle_transaction_timeout = 60 */ /*!80000 SET SESSION wait_timeout = 60 */";
   execute(settings.c_str());
 }
 
@@ -227,7 +232,26 @@ MysqlConnection::Known& MysqlConnection::known(std::string_view sql) {
   return *known_.emplace(std::string(sql), std::move(made)).first->second;
 }
 
+// A server that was restarted, or that closed what was idle, is noticed by the next statement only. A reader that was
+// in no transaction asks again; a writer's transaction is begun again by the store.
+template <class Work>
+void MysqlConnection::ask(const Work& work) {
+  constexpr std::chrono::seconds kAtOnce{1};
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    work();
+  } catch (const StoreError& error) {
+    const bool at_once = std::chrono::steady_clock::now() - start < kAtOnce;
+    if (error.kind() != Kind::connection_lost || !options_.read_only || in_transaction_ || !at_once) throw;
+    work();
+  }
+}
+
 void MysqlConnection::run(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
+  ask([&] { run_once(statement, text, values); });
+}
+
+void MysqlConnection::run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
   ensure_open();
   if (statement.generation() != generation_ && !statement.prepare(connection_, generation_, text.sql)) {
     fail(statement.handle());
@@ -260,7 +284,7 @@ void MysqlConnection::begin() {
 }
 
 void MysqlConnection::begin_reading() {
-  execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+  ask([this] { execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); });
   in_transaction_ = true;
 }
 

@@ -66,6 +66,9 @@ class MysqlConnection final : public Connection {
   [[noreturn]] void fail(unsigned int error, const std::string& message);
 
  private:
+  template <class Work>
+  void ask(const Work& work);
+  void run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
   void open();
   void ensure_open();
   void set_up();
