@@ -232,23 +232,23 @@ MysqlConnection::Known& MysqlConnection::known(std::string_view sql) {
   return *known_.emplace(std::string(sql), std::move(made)).first->second;
 }
 
-// A server that was restarted, or that closed what was idle, is noticed by the next statement only. A reader that was
-// in no transaction asks again; a writer's transaction is begun again by the store.
+// A server that was restarted, or that closed what was idle, is noticed by the next statement only. Outside a
+// transaction what changes nothing is asked again.
 template <class Work>
-void MysqlConnection::ask(const Work& work) {
+void MysqlConnection::ask(const Work& work, bool changes_nothing) {
   constexpr std::chrono::seconds kAtOnce{1};
   const auto start = std::chrono::steady_clock::now();
   try {
     work();
   } catch (const StoreError& error) {
     const bool at_once = std::chrono::steady_clock::now() - start < kAtOnce;
-    if (error.kind() != Kind::connection_lost || !options_.read_only || in_transaction_ || !at_once) throw;
+    if (error.kind() != Kind::connection_lost || !changes_nothing || in_transaction_ || !at_once) throw;
     work();
   }
 }
 
 void MysqlConnection::run(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
-  ask([&] { run_once(statement, text, values); });
+  ask([&] { run_once(statement, text, values); }, options_.read_only);
 }
 
 void MysqlConnection::run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
@@ -279,12 +279,12 @@ void MysqlConnection::execute(const char* sql) {
 
 void MysqlConnection::begin() {
   commit_is_unknown_ = false;
-  execute("START TRANSACTION");
+  ask([this] { execute("START TRANSACTION"); }, true);
   in_transaction_ = true;
 }
 
 void MysqlConnection::begin_reading() {
-  ask([this] { execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); });
+  ask([this] { execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); }, true);
   in_transaction_ = true;
 }
 

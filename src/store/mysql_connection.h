@@ -67,7 +67,7 @@ class MysqlConnection final : public Connection {
 
  private:
   template <class Work>
-  void ask(const Work& work);
+  void ask(const Work& work, bool changes_nothing);
   void run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
   void open();
   void ensure_open();
