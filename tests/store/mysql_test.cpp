@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/conformance.h"
+#include "store/cutting_proxy.h"
 #include "store/mysql_connection.h"
 #include "store/mysql_queries.h"
 #include "store/mysql_rows.h"
@@ -42,12 +43,19 @@ class MysqlDatabase final : public Database {
   std::unique_ptr<store::Store> open() override { return store::open_mysql({.url = url(), .on_commit = {}}); }
   const std::string& name() const { return name_; }
   std::string url() const {
-    MysqlAddress address = store::parse_mysql_address(server_url());
+    const MysqlAddress address = store::parse_mysql_address(server_url());
     return url_of(address.user, address.password);
   }
+  // With the host and the parameters of the server's.
   std::string url_of(const std::string& user, const std::string& password) const {
+    const std::string given = server_url();
+    const std::size_t host = given.find('@') + 1, path = given.find('/', host), parameters = given.find('?');
+    return "mysql://" + user + ":" + password + "@" + given.substr(host, path + 1 - host) + name_ +
+           (parameters == std::string::npos ? "" : given.substr(parameters));
+  }
+  std::string url_by_port(std::uint16_t port) const {
     const MysqlAddress address = store::parse_mysql_address(server_url());
-    return "mysql://" + user + ":" + password + "@" + address.host + ":" + std::to_string(address.port) + "/" + name_;
+    return "mysql://" + address.user + ":" + address.password + "@127.0.0.1:" + std::to_string(port) + "/" + name_;
   }
   static store::MysqlConnection& server() {
     static store::MysqlConnection connection(options_of(server_url()));
@@ -148,6 +156,25 @@ TEST_F(MysqlServer, a_commit_without_an_answer_is_looked_for_and_done_once) {
   });
   EXPECT_EQ(runs, 2);
   EXPECT_EQ(store->open_reader()->audit_head().sequence, 1);
+}
+
+TEST_F(MysqlServer, a_commit_that_happened_without_an_answer_is_not_done_again) {
+  const MysqlAddress address = store::parse_mysql_address(server_url());
+  if (!address.socket.empty() || address.tls != MysqlAddress::Tls::disabled) GTEST_SKIP() << "only by plain TCP";
+  CuttingProxy proxy(address.port, "COMMIT");
+  const auto store = store::open_mysql({.url = database_->url_by_port(proxy.port()), .on_commit = {}});
+  int runs = 0;
+  const auto count = [&](store::Tx& tx) { ++runs, add_event(tx, "one"); };
+  store->write(count);
+  proxy.cut_next();
+  store->write(count);
+  EXPECT_EQ(proxy.cuts(), 1);
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(store->open_reader()->audit_head().sequence, 2);
+  // One that left no event can't be found: the caller is told.
+  proxy.cut_next();
+  EXPECT_THROW(store->write([](store::Tx& tx) { tx.statistics().drop_seat_days(1, 1); }), StoreError);
+  EXPECT_EQ(proxy.cuts(), 2);
 }
 
 TEST_F(MysqlServer, a_migration_that_was_interrupted_is_begun_again) {
