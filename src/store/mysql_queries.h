@@ -17,9 +17,10 @@ inline constexpr Text kRowsOfKeys = "SELECT row FROM licenses WHERE key_digest I
 inline constexpr Text kLockLicensesByRow = "SELECT " LICTOR_LICENSE_COLUMNS LICTOR_LOCKED;
 inline constexpr Text kLockDetailsByRow = "SELECT " LICTOR_DETAILS_COLUMNS LICTOR_LOCKED;
 #undef LICTOR_LOCKED
-// Behind the columns: whose it is.
+// Behind the columns: whose it is. With a second index to choose, MariaDB takes nine times as long to plan it.
 inline constexpr Text kActivationsOfClients =
-    "SELECT " LICTOR_ACTIVATION_COLUMNS ", license, client_id FROM activations WHERE (license, client_id) IN ((?, ?))";
+    "SELECT " LICTOR_ACTIVATION_COLUMNS ", license, client_id FROM activations FORCE INDEX (PRIMARY) "
+    "WHERE (license, client_id) IN ((?, ?))";
 // The rows exist and are locked: nothing is inserted, and could not be, because there is no policy 0.
 inline constexpr Text kWriteLicenses =
     "INSERT INTO licenses (row, status, expires_at, next_lease_end, issued_at, starts_at, first_activated_at, "
