@@ -16,7 +16,7 @@ lictor_layer(crypto LAYERS base LIBS OpenSSL::Crypto ${SODIUM_LIBRARY} ${NETTLE_
 lictor_layer(licensing LAYERS base)
 lictor_layer(http LAYERS base LIBS Boost::headers)
 lictor_layer(config LAYERS base LIBS CLI11::CLI11)
-lictor_layer(store LAYERS base crypto licensing LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL)
+lictor_layer(store LAYERS base crypto licensing LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL MariaDB::MariaDB)
 lictor_layer(service LAYERS base crypto licensing store LIBS Boost::json)
 lictor_layer(auth LAYERS base crypto licensing store LIBS Boost::headers)
 lictor_layer(api LAYERS base crypto http licensing store auth service LIBS Boost::json)

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "crypto/crypto.h"
+#include "store/mysql_schema.h"
 #include "store/postgres_schema.h"
 #include "store/queries.h"
 #include "store/sqlite_schema.h"
@@ -36,14 +37,38 @@ void apply(Connection& connection, const Migration& migration) {
   transaction.commit();
 }
 
-}  // namespace
-
 constexpr std::array kPostgresMigrations{
     Migration{5, "everything", kPostgresSchema, make_digest_key},
 };
 
+std::string with_collation(std::string_view schema, std::string_view collation) {
+  constexpr std::string_view kPlace = "{collation}";
+  std::string text;
+  while (true) {
+    const std::size_t place = schema.find(kPlace);
+    text += schema.substr(0, place);
+    if (place == std::string_view::npos) return text;
+    text += collation;
+    schema.remove_prefix(place + kPlace.size());
+  }
+}
+
+}  // namespace
+
 std::span<const Migration> migrations() noexcept { return kMigrations; }
 std::span<const Migration> postgres_migrations() noexcept { return kPostgresMigrations; }
+
+std::span<const Migration> mysql_migrations(bool is_mariadb) {
+  static const std::array schemas{with_collation(kMysqlSchema, mysql_collation(false)),
+                                  with_collation(kMysqlSchema, mysql_collation(true))};
+  static const std::array of_mysql{Migration{5, "everything", schemas[0].c_str(), make_digest_key}};
+  static const std::array of_mariadb{Migration{5, "everything", schemas[1].c_str(), make_digest_key}};
+  return is_mariadb ? of_mariadb : of_mysql;
+}
+
+std::string_view mysql_collation(bool is_mariadb) noexcept {
+  return is_mariadb ? "utf8mb4_nopad_bin" : "utf8mb4_0900_bin";
+}
 
 bool check_application(SqliteConnection& connection, const std::string& path) {
   const std::int64_t application = connection.number("PRAGMA application_id");

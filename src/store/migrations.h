@@ -22,6 +22,8 @@ struct Migration {
 // What this program knows. A released migration is never changed. The same number is the same schema on every engine.
 std::span<const Migration> migrations() noexcept;  // of SQLite
 std::span<const Migration> postgres_migrations() noexcept;
+std::span<const Migration> mysql_migrations(bool is_mariadb);
+std::string_view mysql_collation(bool is_mariadb) noexcept;  // of texts: byte by byte
 
 std::int64_t schema_version(Connection& connection);  // 0: there is no schema yet
 

@@ -1,9 +1,9 @@
 #include "store/postgres_tx.h"
 
 #include <cstring>
-#include <unordered_map>
 
 #include "store/fingerprint_codec.h"
+#include "store/license_index.h"
 #include "store/postgres_queries.h"
 #include "store/records.h"
 
@@ -11,10 +11,6 @@ namespace lictor::store {
 namespace {
 
 using Of = PostgresArray::Of;
-
-struct Bytes16Hash {
-  std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
-};
 
 std::vector<PostgresArray> columns(std::initializer_list<Of> types) {
   std::vector<PostgresArray> arrays;
@@ -43,44 +39,25 @@ std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
 
 template <class Record>
 std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query, std::span<const LicenseRef> refs,
-                                                         Record (*read)(const Statement::Rows&),
-                                                         const LicenseRow& (*license_of)(const Record&),
-                                                         int version_column) {
+                                                         Record (*read)(const Statement::Rows&), int version_column) {
   PostgresArray ids(Of::blobs), digests(Of::blobs);
   for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
-  std::vector<Record> locked;
-  std::unordered_map<base::Bytes16, std::size_t, Bytes16Hash> by_id, by_key;
-  {
-    Statement statement(connection_, query);
-    auto rows = statement.rows(ids.value(), digests.value());
-    while (rows.next()) {
-      locked.push_back(read(rows));
-      const LicenseRow& license = license_of(locked.back());
-      by_id.emplace(license.id, locked.size() - 1);
-      by_key.emplace(license.key_digest, locked.size() - 1);
-      note_locked(license);
-      catalog_version_ = rows.number(version_column);
-    }
+  LicenseIndex<Record> locked;
+  Statement statement(connection_, query);
+  auto rows = statement.rows(ids.value(), digests.value());
+  while (rows.next()) {
+    note_locked(locked.add(read(rows)));
+    catalog_version_ = rows.number(version_column);
   }
-  std::vector<std::optional<Record>> found;
-  found.reserve(refs.size());
-  for (const LicenseRef& ref : refs) {
-    const auto& index = ref.by == LicenseRef::By::id ? by_id : by_key;
-    const auto it = index.find(ref.value);
-    found.push_back(it == index.end() ? std::nullopt : std::optional(locked[it->second]));
-  }
-  return found;
+  return locked.of(refs);
 }
 
 std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
-  return lock_rows<LicenseRow>(sql::kLockLicenses, refs, read_license,
-                               [](const LicenseRow& license) -> const LicenseRow& { return license; }, kLicenseColumns);
+  return lock_rows(sql::kLockLicenses, refs, read_license, kLicenseColumns);
 }
 
 std::vector<std::optional<LicenseDetails>> PostgresTx::lock_details(std::span<const LicenseRef> refs) {
-  return lock_rows<LicenseDetails>(sql::kLockDetails, refs, read_details,
-                                   [](const LicenseDetails& details) -> const LicenseRow& { return details.license; },
-                                   kDetailsColumns);
+  return lock_rows(sql::kLockDetails, refs, read_details, kDetailsColumns);
 }
 
 std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::span<const SeatQuery> queries) {

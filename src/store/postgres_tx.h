@@ -34,8 +34,7 @@ class PostgresTx final : public SqlTx {
   // The rows that `refs` stand for, locked, by id or by digest of the key.
   template <class Record>
   std::vector<std::optional<Record>> lock_rows(std::string_view query, std::span<const LicenseRef> refs,
-                                               Record (*read)(const Statement::Rows&),
-                                               const LicenseRow& (*license_of)(const Record&), int version_column);
+                                               Record (*read)(const Statement::Rows&), int version_column);
   ChainLink lock_head();
   void queue_licenses(std::span<const LicenseUpdate> updates);
   void queue_activations(std::span<const ActivationUpdate> updates);

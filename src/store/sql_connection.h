@@ -1,6 +1,7 @@
 // Three small classes over a database, whatever its engine: connection, statement, transaction. Every failure is a
 // StoreError whose message names the database. A connection and what was made from it belong to one thread at a time. A
-// connection outlives its statements. The engines are in sqlite_connection.h and postgres_connection.h.
+// connection outlives its statements. The engines are in sqlite_connection.h, postgres_connection.h and
+// mysql_connection.h.
 #pragma once
 
 #include <algorithm>

@@ -125,7 +125,8 @@ DayCountPage SqlStatisticsReader::day_counts(std::string_view first_day, std::st
       if (product < at.product) continue;
       if (product != at.product) at = {.day = at.day, .product = product, .license = -1, .name = {}};
       const DayCountKey begin = at;
-      auto rows = statement.rows(at.day, product, licenses.first, licenses.last, begin.license,
+      // The first license is named twice, because MySQL finds no place in an index by (license, name) > (…).
+      auto rows = statement.rows(at.day, product, std::max(licenses.first, begin.license), licenses.last, begin.license,
                                  std::string_view(begin.name), kMostExamined);
       for (++examined; rows.next(); ++examined) {
         at.license = rows.number(0);

@@ -425,9 +425,15 @@ struct PostgresOptions {
   std::chrono::milliseconds recycle{3'600'000};   // age at which a connection is opened anew; 0: never
   std::function<void(double seconds)> on_commit;  // as above
 };
-// Migrates an empty or older database. Any number of processes may have it open. Throws StoreError that names the
-// reason.
+struct MysqlOptions {
+  std::string url;                                // mysql://user:password@host:port/database, see mysql_address.h
+  std::chrono::milliseconds timeout{10'000};      // of connecting and of each answer
+  std::function<void(double seconds)> on_commit;  // as above
+};
+// Both migrate an empty or older database. Any number of processes may have it open. They throw StoreError that names
+// the reason.
 std::unique_ptr<Store> open_postgres(const PostgresOptions& options);
+std::unique_ptr<Store> open_mysql(const MysqlOptions& options);
 
 // Opens or creates, migrates, and locks the file against a second server. Throws StoreError that names the reason.
 std::unique_ptr<Store> open_sqlite(const SqliteOptions& options);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A database server of its own for tests and benchmarks: on loopback, on a free port, in a directory of /tmp.
 
-    database_server.py start postgresql      prints DIRECTORY and URL, separated by a space
+    database_server.py start postgresql|mariadb      prints DIRECTORY and URL, separated by a space
     database_server.py stop DIRECTORY
 
-As a module: PostgreSql, which can also be restarted, killed and cut off. The server's own account is an unprivileged
-one (postgres when this runs as root, which PostgreSQL refuses to be run by).
+As a module: PostgreSql and MariaDb, which can also be restarted, killed and cut off. The server's own account is an
+unprivileged one: when this runs as root, which both refuse to be run by, postgres or nobody.
 """
 
 import glob
@@ -132,7 +132,132 @@ class PostgreSql:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-ENGINES = {engine.name: engine for engine in (PostgreSql,)}
+class MariaDb:
+    """One data directory. `settings` are lines of the server's section of its option file."""
+
+    name = "mariadb"
+    server = shutil.which("mariadbd", path="/usr/sbin:/usr/bin")
+
+    def __init__(self, directory=None, settings=(), fsync=False):
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-mariadb-", dir="/tmp"))
+        self.data = self.directory / "data"
+        self.options = self.directory / "options"
+        self.pid_file = self.directory / "pid"
+        self.child = None
+        if directory is None:
+            self._create(settings, fsync)
+        self.port = int((self.directory / "port").read_text(encoding="ascii"))
+        self.password = (self.directory / "password").read_text(encoding="ascii").strip()
+
+    @classmethod
+    def available(cls):
+        return cls.server is not None and shutil.which("mariadb-install-db") is not None
+
+    @staticmethod
+    def _account():
+        return "nobody" if os.geteuid() == 0 else None
+
+    def _create(self, settings, fsync):
+        password, port = secrets.token_hex(12), free_port()
+        (self.directory / "password").write_text(password + "\n", encoding="ascii")
+        (self.directory / "port").write_text(str(port), encoding="ascii")
+        # Run at each start; the account may do everything but get past read_only (SUPER, READ ONLY ADMIN).
+        (self.directory / "accounts.sql").write_text(
+            f"CREATE USER IF NOT EXISTS {ROLE} IDENTIFIED BY '{password}';\n"
+            f"GRANT ALL ON *.* TO {ROLE} WITH GRANT OPTION;\n"
+            f"REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM {ROLE};\n", encoding="ascii")
+        flushes = ("innodb_flush_log_at_trx_commit = 1",) if fsync else (
+            "innodb_flush_log_at_trx_commit = 0", "innodb_doublewrite = OFF", "innodb_flush_method = nosync")
+        self.options.write_text("[mariadbd]\n", encoding="ascii")
+        self.configure("bind_address = 127.0.0.1", f"port = {port}", f"socket = {self.directory}/socket",
+                       f"datadir = {self.data}", f"pid_file = {self.pid_file}", f"log_error = {self.directory}/log",
+                       f"init_file = {self.directory}/accounts.sql", f"tmpdir = {self.directory}",
+                       "skip_name_resolve", "innodb_buffer_pool_size = 256M", "innodb_log_file_size = 128M",
+                       "max_connections = 200", "performance_schema = OFF", *flushes, *settings)
+        if self._account():
+            for path in (self.directory, *self.directory.iterdir()):
+                shutil.chown(path, self._account())
+        finished = subprocess.run(
+            ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal",
+             "--skip-test-db", "--innodb-flush-method=nosync"],
+            user=self._account(), cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, check=False)
+        if finished.returncode != 0:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise RuntimeError("mariadb-install-db: " + finished.stdout)
+
+    def configure(self, *lines):
+        with self.options.open("a", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def url(self, database="mysql", by_socket=False, **parameters):
+        if by_socket:
+            parameters = {"socket": f"{self.directory}/socket", **parameters}
+        query = "&".join(f"{name.replace('_', '-')}={value}" for name, value in parameters.items())
+        where = "localhost" if by_socket else f"127.0.0.1:{self.port}"
+        return f"mysql://{ROLE}:{self.password}@{where}/{database}" + ("?" + query if query else "")
+
+    def start(self):
+        with open(self.directory / "output", "ab") as output:
+            self.child = subprocess.Popen([self.server, f"--defaults-file={self.options}"], user=self._account(), cwd="/",
+                                          stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.sql("SELECT 1")
+                return self
+            except RuntimeError as error:
+                if self.child.poll() is not None or time.monotonic() > end:
+                    log = self.directory / "log"
+                    said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+                    raise RuntimeError(f"mariadbd does not start: {error}\n{said}") from error
+            time.sleep(0.05)
+
+    def stop(self, mode="fast"):
+        self._end(signal.SIGKILL if mode == "immediate" else signal.SIGTERM)
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def process(self):
+        return self.child.pid if self.child else int(self.pid_file.read_text(encoding="ascii"))
+
+    def kill(self):
+        """As a crash of the machine ends it, but for what the kernel still holds."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how):
+        try:
+            process = self.process()
+            os.kill(process, how)
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        while os.path.exists(f"/proc/{process}") and not (self.child and self.child.poll() is not None):
+            time.sleep(0.01)
+        self.child = None
+        self.pid_file.unlink(missing_ok=True)
+
+    def sql(self, text, database="mysql"):
+        environment = {"MYSQL_PWD": self.password, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        finished = subprocess.run(
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--protocol=tcp", "--host=127.0.0.1",
+             f"--port={self.port}", f"--user={ROLE}", f"--database={database}", f"--execute={text}"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if finished.returncode != 0:
+            raise RuntimeError(finished.stderr)
+        return finished.stdout.strip()
+
+    def create_database(self, name):
+        self.sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def remove(self):
+        self.stop("immediate")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+ENGINES = {engine.name: engine for engine in (PostgreSql, MariaDb)}
 
 
 def main(arguments):

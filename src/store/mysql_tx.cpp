@@ -1,0 +1,172 @@
+#include "store/mysql_tx.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "store/fingerprint_codec.h"
+#include "store/license_index.h"
+#include "store/mysql_queries.h"
+#include "store/records.h"
+
+namespace lictor::store {
+
+// A new activation is inserted, one that is there updated: by one statement for both, a second client with the id of
+// the first would change the first one's row instead of being refused, because MySQL updates whatever row is in the
+// way.
+MysqlTx::MysqlTx(MysqlConnection& connection)
+    : SqlTx(connection),
+      connection_(connection),
+      rows_of_ids_(connection, sql::kRowsOfIds),
+      rows_of_keys_(connection, sql::kRowsOfKeys),
+      lock_licenses_(connection, sql::kLockLicensesByRow),
+      lock_details_(connection, sql::kLockDetailsByRow),
+      activations_(connection, sql::kActivationsOfClients),
+      write_licenses_(connection, sql::kWriteLicenses),
+      insert_activations_(connection, plain_insert(sql::kUpsertActivation)),
+      update_activations_(connection, sql::kUpsertActivation),
+      insert_licenses_(connection, sql::kInsertLicense),
+      insert_events_(connection, sql::kInsertEvent),
+      lock_head_(connection, sql::kLockAuditHead),
+      update_head_(connection, sql::kUpdateAuditHead) {}
+
+std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
+  std::vector<Value> ids, digests;
+  for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).emplace_back(ref.value);
+  std::vector<Row> rows;
+  const auto keep = [&rows](const Statement::Rows& found) { rows.push_back(found.number(0)); };
+  rows_of_ids_.read(ids, 1, keep);
+  rows_of_keys_.read(digests, 1, keep);
+  std::ranges::sort(rows);
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
+template <class Record>
+std::vector<std::optional<Record>> MysqlTx::lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
+                                                      Record (*read)(const Statement::Rows&)) {
+  const std::vector<Row> rows = rows_of(refs);
+  const std::vector<Value> values(rows.begin(), rows.end());
+  LicenseIndex<Record> locked;  // as they are now: a key may have changed before it was locked
+  query.read(values, 1, [&](const Statement::Rows& found) { note_locked(locked.add(read(found))); });
+  return locked.of(refs);
+}
+
+std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef> refs) {
+  return lock_rows(lock_licenses_, refs, read_license);
+}
+
+std::vector<std::optional<LicenseDetails>> MysqlTx::lock_details(std::span<const LicenseRef> refs) {
+  return lock_rows(lock_details_, refs, read_details);
+}
+
+std::vector<std::optional<licensing::Activation>> MysqlTx::activations(std::span<const SeatQuery> queries) {
+  constexpr int kLicense = 11, kClientId = 12;  // behind the columns of an activation
+  std::vector<Value> values;
+  values.reserve(2 * queries.size());
+  std::map<ClientKey, std::vector<std::size_t>> asked;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    values.emplace_back(queries[i].license);
+    values.emplace_back(queries[i].client_id);
+    asked[{queries[i].license, std::string(queries[i].client_id)}].push_back(i);
+  }
+  for (const auto& [key, places] : asked) exists_[key] = false;
+  std::vector<std::optional<licensing::Activation>> found(queries.size());
+  activations_.read(values, 2, [&](const Statement::Rows& rows) {
+    const ClientKey key(rows.number(kLicense), rows.text(kClientId));
+    for (const std::size_t place : asked.at(key)) found[place] = read_activation(rows);
+    exists_[key] = true;
+  });
+  return found;
+}
+
+void MysqlTx::look_up_unknown(std::span<const ActivationUpdate> updates) {
+  std::vector<SeatQuery> unknown;
+  for (const ActivationUpdate& update : updates) {
+    if (!exists_.contains({update.license, update.client_id})) unknown.push_back({update.license, update.client_id});
+  }
+  activations(unknown);
+}
+
+void MysqlTx::write_licenses(std::span<const LicenseUpdate> updates) {
+  for (const auto& [row, state] : updates) {
+    write_licenses_.add(row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
+                        EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
+                        state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers,
+                        state.transfers_in_period, state.transfer_period_start);
+  }
+  write_licenses_.write();
+}
+
+void MysqlTx::write_activations(std::span<const ActivationUpdate> updates) {
+  look_up_unknown(updates);
+  std::vector<FingerprintBuffer> buffers(updates.size());
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const ActivationUpdate& update = updates[i];
+    const licensing::Activation& state = update.state;
+    bool& exists = exists_[{update.license, update.client_id}];
+    (exists ? update_activations_ : insert_activations_)
+        .add(update.license, update.client_id, state.client, state.held, state.blocked, state.over_limit,
+             state.activated_at, EndTime{state.lease_expires_at}, state.released_at, state.vacated,
+             state.vacated_at_transfer, encode_fingerprint(state.fingerprint, buffers[i]), state.version,
+             update.last_seen_at);
+    exists = true;
+  }
+  update_activations_.write();
+  insert_activations_.write();
+}
+
+void MysqlTx::apply(const Changes& changes) {
+  for (const LicenseUpdate& update : changes.licenses) note_changed(update);
+  write_licenses(changes.licenses);
+  if (!changes.activations.empty()) write_activations(changes.activations);
+  if (!changes.usage.empty()) store_usage(changes.usage);
+  if (!changes.events.empty()) append_events(changes.events);
+}
+
+void MysqlTx::append_events(std::span<const Event> events) {
+  ChainLink head;
+  {
+    auto rows = lock_head_->rows();
+    if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
+    head.sequence = rows.number(0);
+    std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  }
+  std::vector<ChainHash> hashes(events.size());
+  std::string buffer;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const Event& event = events[i];
+    hashes[i] = head.hash = next_hash(head.hash, ++head.sequence, event, buffer);
+    insert_events_.add(head.sequence, event.at, event.actor, event.action, event.subject, event.client, event.code,
+                       event.request_id, event.detail, std::span<const std::uint8_t>(hashes[i]));
+  }
+  insert_events_.write();
+  update_head_->run(head.sequence, std::span<const std::uint8_t>(head.hash));
+  expect_one("the audit head");
+  last_event_ = head;
+}
+
+void MysqlTx::insert_licenses(std::span<const NewLicense> licenses) {
+  for (const NewLicense& license : licenses) {
+    const licensing::License& state = license.state;
+    insert_licenses_.add(license.id, license.key_digest, license.policy, static_cast<std::int64_t>(state.status),
+                         state.issued_at, state.starts_at, EndTime{state.expires_at}, state.first_activated_at,
+                         state.last_check_in_at, state.seats_held, EndTime{state.next_lease_end}, state.vacant_seats,
+                         state.transfers, state.transfers_in_period, state.transfer_period_start, license.overrides,
+                         license.key, license.holder);
+    note_inserted(state);
+  }
+  insert_licenses_.write();
+}
+
+void MysqlTx::delete_activation(Row license, std::string_view client_id) {
+  SqlTx::delete_activation(license, client_id);
+  exists_[{license, std::string(client_id)}] = false;
+}
+
+void MysqlTx::begin_on_server() {
+  begin();
+  exists_.clear();
+  last_event_ = {};
+}
+
+}  // namespace lictor::store

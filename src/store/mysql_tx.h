@@ -1,0 +1,54 @@
+// A transaction on MySQL or MariaDB: rows are locked by a statement of their own, in the order of their numbers, before
+// anything is decided from them (design.md, section 2), and what a batch changes is written by statements of many rows.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "store/mysql_connection.h"
+#include "store/mysql_rows.h"
+#include "store/sql_tx.h"
+
+namespace lictor::store {
+
+class MysqlTx final : public SqlTx {
+ public:
+  explicit MysqlTx(MysqlConnection& connection);
+
+  std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) override;
+  std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) override;
+  std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
+  void apply(const Changes& changes) override;
+  void insert_licenses(std::span<const NewLicense> licenses) override;
+  void delete_activation(Row license, std::string_view client_id) override;
+
+  void begin_on_server();
+  // The last event of this transaction; sequence 0: it has none.
+  const ChainLink& last_event() const noexcept { return last_event_; }
+
+ protected:
+  void append_events(std::span<const Event> events) override;
+
+ private:
+  using ClientKey = std::pair<Row, std::string>;
+
+  // The rows that `refs` stand for, locked, by id or by digest of the key.
+  template <class Record>
+  std::vector<std::optional<Record>> lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
+                                               Record (*read)(const Statement::Rows&));
+  std::vector<Row> rows_of(std::span<const LicenseRef> refs);
+  void write_licenses(std::span<const LicenseUpdate> updates);
+  void write_activations(std::span<const ActivationUpdate> updates);
+  void look_up_unknown(std::span<const ActivationUpdate> updates);
+
+  MysqlConnection& connection_;
+  MysqlList rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
+  MysqlRows write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
+  LateStatement lock_head_, update_head_;
+  // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
+  std::map<ClientKey, bool> exists_;
+  ChainLink last_event_;
+};
+
+}  // namespace lictor::store
