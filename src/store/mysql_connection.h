@@ -41,6 +41,7 @@ class MysqlConnection final : public Connection {
   void commit() override;
   void roll_back() noexcept override;
   bool has_table(std::string_view name) override;
+  std::uint64_t generation() const noexcept override { return generation_; }
   UnixSeconds now() override { return number("SELECT unix_timestamp()"); }
   std::string name() const override { return shown_; }
 

@@ -14,8 +14,10 @@ namespace lictor::store::sql {
 inline constexpr Text kRowsOfIds = "SELECT row FROM licenses WHERE id IN (?)";
 inline constexpr Text kRowsOfKeys = "SELECT row FROM licenses WHERE key_digest IN (?)";
 #define LICTOR_LOCKED " FROM licenses FORCE INDEX (PRIMARY) WHERE row IN (?) ORDER BY row FOR UPDATE"
-inline constexpr Text kLockLicensesByRow = "SELECT " LICTOR_LICENSE_COLUMNS LICTOR_LOCKED;
-inline constexpr Text kLockDetailsByRow = "SELECT " LICTOR_DETAILS_COLUMNS LICTOR_LOCKED;
+inline constexpr Text kLockLicensesByRow =
+    "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
+inline constexpr Text kLockDetailsByRow =
+    "SELECT " LICTOR_DETAILS_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
 #undef LICTOR_LOCKED
 // Behind the columns: whose it is. With a second index to choose, MariaDB takes nine times as long to plan it.
 inline constexpr Text kActivationsOfClients =
@@ -32,8 +34,8 @@ inline constexpr Text kWriteLicenses =
     "first_activated_at = excluded.first_activated_at, last_check_in_at = excluded.last_check_in_at, "
     "seats_held = excluded.seats_held, vacant_seats = excluded.vacant_seats, transfers = excluded.transfers, "
     "transfers_in_period = excluded.transfers_in_period, transfer_period_start = excluded.transfer_period_start";
-inline constexpr Text kLockAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1 FOR UPDATE";
-inline constexpr Text kHashOfEvent = "SELECT hash FROM events WHERE sequence = ?";
+// Until the session ends. Names of locks are the server's, not the database's.
+inline constexpr Text kGetLead = "SELECT get_lock(concat('lictor leads ', sha1(database())), 0)";
 // clang-format on
 
 }  // namespace lictor::store::sql

@@ -147,6 +147,12 @@ inline constexpr const char* kMysqlSchema =
     "  CHECK (one = 1)" LICTOR_TABLE
     ";"
 
+    "CREATE TABLE IF NOT EXISTS catalog_head ("
+    "  one BIGINT PRIMARY KEY,"
+    "  sequence BIGINT NOT NULL,"
+    "  CHECK (one = 1)" LICTOR_TABLE
+    ";"
+
     "CREATE TABLE IF NOT EXISTS totals ("
     "  one BIGINT PRIMARY KEY,"
     "  licenses BIGINT NOT NULL,"
@@ -269,6 +275,7 @@ inline constexpr const char* kMysqlSchema =
 
     "START TRANSACTION;"
     "INSERT INTO audit_head (one, sequence, hash) VALUES (1, 0, repeat(char(0), 32));"
+    "INSERT INTO catalog_head (one, sequence) VALUES (1, 0);"
     "INSERT INTO totals (one, licenses, active_licenses, seats_held) VALUES (1, 0, 0, 0);"
     "INSERT INTO statistics (one, license_sequence, product_sequence, refusals, seats_from) VALUES (1, 0, 0, 0, 0)";
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -9,8 +8,9 @@
 #include "store/mysql_queries.h"
 #include "store/mysql_schema.h"
 #include "store/mysql_tx.h"
-#include "store/sql_reader.h"
+#include "store/server_tx.h"
 #include "store/store.h"
+#include "store/written_events.h"
 
 namespace lictor::store {
 namespace {
@@ -61,24 +61,29 @@ class MysqlStore final : public Store {
         return write_once(work);
       } catch (const StoreError& error) {
         const bool lost = error.kind() == Kind::connection_lost;
-        const Commit commit = lost && writer_.commit_is_unknown() ? find_commit() : Commit::none;
-        if (commit == Commit::done) return;
-        const bool again = error.kind() == Kind::retry || (lost && commit == Commit::none && tries == 1);
+        const bool asks = lost && writer_.commit_is_unknown();
+        const CommitFate fate = asks ? find_commit(writer_, tx_.last_event()) : CommitFate::undone;
+        if (fate == CommitFate::done) return written_.note(tx_.first_event(), tx_.last_event().sequence);
+        const bool again = error.kind() == Kind::retry || (lost && fate == CommitFate::undone && tries == 1);
         if (!again || tries == kTries) throw;
       }
     }
   }
 
   std::unique_ptr<Reader> open_reader() override {
-    return std::make_unique<SqlReader>(
-        std::make_unique<MysqlConnection>(MysqlConnection::Options{address_, options_.timeout, true}));
+    return open_feed_reader(options_.timeout);
   }
+  std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds timeout) override {
+    return std::make_unique<ServerReader>(
+        std::make_unique<MysqlConnection>(MysqlConnection::Options{address_, timeout, true}));
+  }
+  bool is_shared() const noexcept override { return true; }
+  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  void forget_written() override { written_.forget(); }
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return shown_; }
 
  private:
-  enum class Commit : std::uint8_t { none, done, unknown };
-
   [[noreturn]] void refuse(Kind kind, const std::string& what) const {
     throw StoreError(kind, "database " + shown_ + ": " + what);
   }
@@ -142,25 +147,8 @@ class MysqlStore final : public Store {
     tx_.finish();
     const auto start = SteadyClock::now();
     transaction.commit();
+    written_.note(tx_.first_event(), tx_.last_event().sequence);
     if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(SteadyClock::now() - start).count());
-  }
-
-  // What became of a COMMIT that was not answered: the transaction's last event is there, or is not. The head is locked
-  // before it is looked for: a server that still has the lost session has its locks, too, until it has committed or
-  // not.
-  Commit find_commit() {
-    const ChainLink last = tx_.last_event();
-    if (last.sequence == 0) return Commit::unknown;
-    try {
-      Transaction transaction(writer_);
-      Statement head(writer_, sql::kLockAuditHead);
-      head.run();
-      Statement statement(writer_, sql::kHashOfEvent);
-      auto rows = statement.rows(last.sequence);
-      return rows.next() && std::ranges::equal(rows.blob(0), last.hash) ? Commit::done : Commit::none;
-    } catch (const StoreError&) {
-      return Commit::unknown;
-    }
   }
 
   const MysqlOptions options_;
@@ -169,6 +157,7 @@ class MysqlStore final : public Store {
   MysqlConnection writer_;
   MysqlTx tx_;
   std::array<std::uint8_t, 16> digest_key_{};
+  WrittenEvents written_;
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace lictor::store {
 // the first would change the first one's row instead of being refused, because MySQL updates whatever row is in the
 // way.
 MysqlTx::MysqlTx(MysqlConnection& connection)
-    : SqlTx(connection),
+    : ServerTx(connection, sql::kGetLead),
       connection_(connection),
       rows_of_ids_(connection, sql::kRowsOfIds),
       rows_of_keys_(connection, sql::kRowsOfKeys),
@@ -26,7 +26,6 @@ MysqlTx::MysqlTx(MysqlConnection& connection)
       update_activations_(connection, sql::kUpsertActivation),
       insert_licenses_(connection, sql::kInsertLicense),
       insert_events_(connection, sql::kInsertEvent),
-      lock_head_(connection, sql::kLockAuditHead),
       update_head_(connection, sql::kUpdateAuditHead) {}
 
 std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
@@ -43,20 +42,23 @@ std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
 
 template <class Record>
 std::vector<std::optional<Record>> MysqlTx::lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
-                                                      Record (*read)(const Statement::Rows&)) {
+                                                      Record (*read)(const Statement::Rows&), int version_column) {
   const std::vector<Row> rows = rows_of(refs);
   const std::vector<Value> values(rows.begin(), rows.end());
   LicenseIndex<Record> locked;  // as they are now: a key may have changed before it was locked
-  query.read(values, 1, [&](const Statement::Rows& found) { note_locked(locked.add(read(found))); });
+  query.read(values, 1, [&](const Statement::Rows& found) {
+    note_locked(locked.add(read(found)));
+    note_catalog_version(found.number(version_column));
+  });
   return locked.of(refs);
 }
 
 std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef> refs) {
-  return lock_rows(lock_licenses_, refs, read_license);
+  return lock_rows(lock_licenses_, refs, read_license, kLicenseColumns);
 }
 
 std::vector<std::optional<LicenseDetails>> MysqlTx::lock_details(std::span<const LicenseRef> refs) {
-  return lock_rows(lock_details_, refs, read_details);
+  return lock_rows(lock_details_, refs, read_details, kDetailsColumns);
 }
 
 std::vector<std::optional<licensing::Activation>> MysqlTx::activations(std::span<const SeatQuery> queries) {
@@ -119,30 +121,30 @@ void MysqlTx::apply(const Changes& changes) {
   for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   write_licenses(changes.licenses);
   if (!changes.activations.empty()) write_activations(changes.activations);
-  if (!changes.usage.empty()) store_usage(changes.usage);
+  if (!changes.usage.empty()) {  // figures of products, which others' transactions change, too: one after the other
+    lock_head();
+    store_usage(changes.usage);
+  }
   if (!changes.events.empty()) append_events(changes.events);
 }
 
-void MysqlTx::append_events(std::span<const Event> events) {
-  ChainLink head;
-  {
-    auto rows = lock_head_->rows();
-    if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
-    head.sequence = rows.number(0);
-    std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
-  }
-  std::vector<ChainHash> hashes(events.size());
-  std::string buffer;
+void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
-    hashes[i] = head.hash = next_hash(head.hash, ++head.sequence, event, buffer);
-    insert_events_.add(head.sequence, event.at, event.actor, event.action, event.subject, event.client, event.code,
-                       event.request_id, event.detail, std::span<const std::uint8_t>(hashes[i]));
+    insert_events_.add(first + static_cast<std::int64_t>(i), event.at, event.actor, event.action, event.subject,
+                       event.client, event.code, event.request_id, event.detail,
+                       std::span<const std::uint8_t>(hashes[i]));
   }
   insert_events_.write();
+}
+
+void MysqlTx::write_head(const ChainLink& head) {
   update_head_->run(head.sequence, std::span<const std::uint8_t>(head.hash));
   expect_one("the audit head");
-  last_event_ = head;
+}
+
+void MysqlTx::write_catalog_version(std::int64_t version) {
+  Statement(connection_, sql::kUpdateCatalogHead).run(version);
 }
 
 void MysqlTx::insert_licenses(std::span<const NewLicense> licenses) {
@@ -164,9 +166,8 @@ void MysqlTx::delete_activation(Row license, std::string_view client_id) {
 }
 
 void MysqlTx::begin_on_server() {
-  begin();
+  ServerTx::begin_on_server();
   exists_.clear();
-  last_event_ = {};
 }
 
 }  // namespace lictor::store

@@ -8,11 +8,11 @@
 
 #include "store/mysql_connection.h"
 #include "store/mysql_rows.h"
-#include "store/sql_tx.h"
+#include "store/server_tx.h"
 
 namespace lictor::store {
 
-class MysqlTx final : public SqlTx {
+class MysqlTx final : public ServerTx {
  public:
   explicit MysqlTx(MysqlConnection& connection);
 
@@ -23,12 +23,12 @@ class MysqlTx final : public SqlTx {
   void insert_licenses(std::span<const NewLicense> licenses) override;
   void delete_activation(Row license, std::string_view client_id) override;
 
-  void begin_on_server();
-  // The last event of this transaction; sequence 0: it has none.
-  const ChainLink& last_event() const noexcept { return last_event_; }
+  void begin_on_server() override;
 
  protected:
-  void append_events(std::span<const Event> events) override;
+  void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
+  void write_head(const ChainLink& head) override;
+  void write_catalog_version(std::int64_t version) override;
 
  private:
   using ClientKey = std::pair<Row, std::string>;
@@ -36,7 +36,7 @@ class MysqlTx final : public SqlTx {
   // The rows that `refs` stand for, locked, by id or by digest of the key.
   template <class Record>
   std::vector<std::optional<Record>> lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
-                                               Record (*read)(const Statement::Rows&));
+                                               Record (*read)(const Statement::Rows&), int version_column);
   std::vector<Row> rows_of(std::span<const LicenseRef> refs);
   void write_licenses(std::span<const LicenseUpdate> updates);
   void write_activations(std::span<const ActivationUpdate> updates);
@@ -45,10 +45,9 @@ class MysqlTx final : public SqlTx {
   MysqlConnection& connection_;
   MysqlList rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
   MysqlRows write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  LateStatement lock_head_, update_head_;
+  LateStatement update_head_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
-  ChainLink last_event_;
 };
 
 }  // namespace lictor::store

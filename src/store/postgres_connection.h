@@ -81,7 +81,7 @@ class PostgresConnection final : public Connection {
   // The result of one statement; nothing else is queued.
   PostgresResult run(Known& statement, std::span<const Parameter> parameters);
 
-  std::uint64_t generation() const noexcept { return generation_; }  // counts the times it was opened
+  std::uint64_t generation() const noexcept override { return generation_; }
   int server_version() const noexcept { return PQserverVersion(connection_); }  // 150018: 15.18
   // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
   bool commit_is_unknown() const noexcept { return commit_is_unknown_; }

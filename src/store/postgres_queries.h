@@ -11,15 +11,11 @@ namespace lictor::store::sql {
 // Locked in the order of their rows, whoever else locks some of them; others may still refer to them.
 #define LICTOR_LOCKED " FROM licenses WHERE id = ANY(?1) OR key_digest = ANY(?2) ORDER BY row FOR NO KEY UPDATE"
 // Behind the columns: the version of the catalogue.
-#define LICTOR_VERSION_OF_CATALOG "(SELECT sequence FROM catalog_head WHERE one = 1)"
 inline constexpr Text kLockLicenses =
     "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
 inline constexpr Text kLockDetails =
     "SELECT " LICTOR_DETAILS_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
-inline constexpr Text kCatalogVersion = "SELECT sequence FROM catalog_head WHERE one = 1";
-inline constexpr Text kUpdateCatalogHead = "UPDATE catalog_head SET sequence = ?1 WHERE one = 1";
-// Until the transaction ends, until the session ends. "lictor", and what is locked.
-inline constexpr Text kLockCatalog = "SELECT pg_advisory_xact_lock(118961237815667)";
+// Until the session ends. "lictor", and what is locked.
 inline constexpr Text kTryLead = "SELECT CASE WHEN pg_try_advisory_lock(118961237815668) THEN 1 ELSE 0 END";
 // Behind the columns: which of the questions it answers, from 1.
 inline constexpr Text kActivationsOf =
@@ -51,7 +47,6 @@ inline constexpr Text kInsertLicenses =
     "SELECT a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r "
     "FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) "
     "WITH ORDINALITY AS new (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, place) ORDER BY place";
-inline constexpr Text kLockHead = "SELECT sequence, hash FROM audit_head WHERE one = 1 FOR NO KEY UPDATE";
 inline constexpr Text kInsertEvents =
     "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") "
     "SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

@@ -1,8 +1,5 @@
-#include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <deque>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -12,8 +9,9 @@
 #include "store/postgres_queries.h"
 #include "store/postgres_server.h"
 #include "store/postgres_tx.h"
-#include "store/sql_reader.h"
+#include "store/server_tx.h"
 #include "store/store.h"
+#include "store/written_events.h"
 
 namespace lictor::store {
 namespace {
@@ -27,13 +25,6 @@ constexpr const char* kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = "
     "force_generic_plan";
 constexpr int kTries = 5;
-constexpr std::size_t kWrittenRanges = 100'000;
-
-class PostgresReader final : public SqlReader {
- public:
-  explicit PostgresReader(std::unique_ptr<Connection> own) : SqlReader(std::move(own)) {}
-  std::int64_t catalog_version() override { return connection().number(sql::kCatalogVersion); }
-};
 
 class PostgresStore final : public Store {
  public:
@@ -51,41 +42,32 @@ class PostgresStore final : public Store {
       try {
         return write_once(work);
       } catch (const StoreError& error) {
-        if (error.kind() == Kind::connection_lost && writer_.commit_is_unknown() && happened()) return note_written();
-        const bool again = error.kind() == Kind::retry ||
-                           (error.kind() == Kind::connection_lost && !writer_.commit_is_unknown() && tries == 1);
+        const bool lost = error.kind() == Kind::connection_lost;
+        const bool asks = lost && writer_.commit_is_unknown();
+        const CommitFate fate = asks ? find_commit(writer_, tx_.last_event()) : CommitFate::undone;
+        if (fate == CommitFate::done) return written_.note(tx_.first_event(), tx_.last_event().sequence);
+        const bool again = error.kind() == Kind::retry || (lost && fate == CommitFate::undone && tries == 1);
         if (!again || tries == kTries) throw;
       }
     }
   }
 
   std::unique_ptr<Reader> open_reader() override {
-    return std::make_unique<PostgresReader>(std::make_unique<PostgresConnection>(connection_options(true)));
+    return std::make_unique<ServerReader>(std::make_unique<PostgresConnection>(connection_options(true)));
   }
   std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds timeout) override {
     auto options = connection_options(true);
     options.timeout = timeout;
-    return std::make_unique<PostgresReader>(std::make_unique<PostgresConnection>(std::move(options)));
+    return std::make_unique<ServerReader>(std::make_unique<PostgresConnection>(std::move(options)));
   }
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return shown_; }
   bool is_shared() const noexcept override { return true; }
   ConnectionCounts connections() const override { return {counters_->open, counters_->opened, counters_->lost}; }
-  bool wrote(std::int64_t sequence) const override {
-    const std::lock_guard lock(written_mutex_);
-    const auto after = std::ranges::upper_bound(written_, sequence, {}, &EventRange::first);
-    return after != written_.begin() && std::prev(after)->last >= sequence;
-  }
-  void forget_written() override {
-    const std::lock_guard lock(written_mutex_);
-    written_.clear();
-  }
+  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  void forget_written() override { written_.forget(); }
 
  private:
-  struct EventRange {
-    std::int64_t first = 0, last = 0;
-  };
-
   PostgresConnection::Options connection_options(bool read_only) const {
     return {.url = options_.url,
             .shown = shown_,
@@ -111,31 +93,8 @@ class PostgresStore final : public Store {
     tx_.finish();
     const auto start = SteadyClock::now();
     transaction.commit();
-    note_written();
+    written_.note(tx_.first_event(), tx_.last_event().sequence);
     if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(SteadyClock::now() - start).count());
-  }
-
-  // Whether the transaction whose COMMIT was not answered is there: its last event is, or is not.
-  bool happened() {
-    const ChainLink last = tx_.last_event();
-    if (last.sequence == 0) return false;
-    Statement statement(writer_, sql::kEventHash);
-    auto rows = statement.rows(last.sequence);
-    return rows.next() && std::ranges::equal(rows.blob(0), last.hash);
-  }
-
-  void note_written() {
-    const ChainLink& last = tx_.last_event();
-    if (last.sequence == 0) return;
-    const std::lock_guard lock(written_mutex_);
-    if (!written_.empty() && written_.back().last + 1 == tx_.first_event()) {
-      written_.back().last = last.sequence;
-    } else {
-      // History was set back: what was written of it before is another's now.
-      while (!written_.empty() && written_.back().last >= tx_.first_event()) written_.pop_back();
-      written_.push_back({tx_.first_event(), last.sequence});
-    }
-    if (written_.size() > kWrittenRanges) written_.pop_front();
   }
 
   const PostgresOptions options_;
@@ -144,8 +103,7 @@ class PostgresStore final : public Store {
   PostgresConnection writer_;
   PostgresTx tx_;
   std::array<std::uint8_t, 16> digest_key_{};
-  mutable std::mutex written_mutex_;
-  std::deque<EventRange> written_;  // in order
+  WrittenEvents written_;
 };
 
 }  // namespace

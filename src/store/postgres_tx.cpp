@@ -18,11 +18,6 @@ std::vector<PostgresArray> columns(std::initializer_list<Of> types) {
   return arrays;
 }
 
-bool is_about_catalog(const Event& event) {
-  return event.action.starts_with("product.") || event.action.starts_with("policy.") ||
-         event.action.starts_with("api_key.");
-}
-
 template <class... Values>
 void add_row(std::vector<PostgresArray>& arrays, const Values&... values) {
   std::size_t column = 0;
@@ -37,6 +32,8 @@ std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
 
 }  // namespace
 
+PostgresTx::PostgresTx(PostgresConnection& connection) : ServerTx(connection, sql::kTryLead), connection_(connection) {}
+
 template <class Record>
 std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query, std::span<const LicenseRef> refs,
                                                          Record (*read)(const Statement::Rows&), int version_column) {
@@ -47,7 +44,7 @@ std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query,
   auto rows = statement.rows(ids.value(), digests.value());
   while (rows.next()) {
     note_locked(locked.add(read(rows)));
-    catalog_version_ = rows.number(version_column);
+    note_catalog_version(rows.number(version_column));
   }
   return locked.of(refs);
 }
@@ -112,61 +109,28 @@ void PostgresTx::apply(const Changes& changes) {
   if (!changes.events.empty()) append_events(changes.events);
 }
 
-// Read with what was queued before. Whoever holds it is the only one that appends, until its COMMIT.
-ChainLink PostgresTx::lock_head() {
-  if (head_) return *head_;
-  Statement statement(connection_, sql::kLockHead);
-  auto rows = statement.rows();
-  ChainLink head;
-  if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection_.fail_corrupt("the audit head is missing");
-  head.sequence = rows.number(0);
-  std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
-  head_ = head;
-  return head;
-}
-
 // The events go with what comes behind them, at last with the COMMIT.
-void PostgresTx::append_events(std::span<const Event> events) {
-  ChainLink head = lock_head();
-  if (first_event_ == 0) first_event_ = head.sequence + 1;
-  std::int64_t about_catalog = 0;
+void PostgresTx::write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) {
   auto arrays = columns({Of::numbers, Of::numbers, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts, Of::texts,
                          Of::texts, Of::blobs});
-  std::string buffer;
-  for (const Event& event : events) {
-    head.hash = next_hash(head.hash, ++head.sequence, event, buffer);
-    add_row(arrays, head.sequence, event.at, std::string_view(event.actor), std::string_view(event.action),
-            std::string_view(event.subject), std::string_view(event.client), std::string_view(event.code),
-            std::string_view(event.request_id), std::string_view(event.detail),
-            std::span<const std::uint8_t>(head.hash));
-    if (is_about_catalog(event)) about_catalog = head.sequence;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const Event& event = events[i];
+    add_row(arrays, first + static_cast<std::int64_t>(i), event.at, std::string_view(event.actor),
+            std::string_view(event.action), std::string_view(event.subject), std::string_view(event.client),
+            std::string_view(event.code), std::string_view(event.request_id), std::string_view(event.detail),
+            std::span<const std::uint8_t>(hashes[i]));
   }
   connection_.queue(sql::kInsertEvents, values_of(arrays));
-  const std::array<Value, 2> new_head{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
-  connection_.queue(sql::kUpdateAuditHead, new_head);
-  head_ = last_event_ = head;
-  if (about_catalog == 0) return;
-  const std::array<Value, 1> version{Value(about_catalog)};
-  connection_.queue(sql::kUpdateCatalogHead, version);
-  catalog_version_ = about_catalog;
 }
 
-std::int64_t PostgresTx::lock_catalog() {
-  connection_.queue(sql::kLockCatalog, {});
-  Statement statement(connection_, sql::kCatalogVersion);
-  auto rows = statement.rows();
-  if (!rows.next()) connection_.fail_corrupt("the catalogue's head is missing");
-  catalog_version_ = rows.number(0);
-  return *catalog_version_;
+void PostgresTx::write_head(const ChainLink& head) {
+  const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
+  connection_.queue(sql::kUpdateAuditHead, values);
 }
 
-std::uint64_t PostgresTx::lead() {
-  if (leads_in_ == connection_.generation()) return leads_in_;
-  leads_in_ = 0;
-  Statement statement(connection_, sql::kTryLead);
-  auto rows = statement.rows();
-  if (rows.next() && rows.flag(0)) leads_in_ = connection_.generation();
-  return leads_in_;
+void PostgresTx::write_catalog_version(std::int64_t version) {
+  const std::array<Value, 1> values{Value(version)};
+  connection_.queue(sql::kUpdateCatalogHead, values);
 }
 
 void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {
@@ -186,14 +150,6 @@ void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {
   }
   connection_.queue(sql::kInsertLicenses, values_of(arrays));
   connection_.flush();
-}
-
-void PostgresTx::begin_on_server() {
-  begin();
-  head_.reset();
-  first_event_ = 0;
-  last_event_ = {};
-  catalog_version_.reset();
 }
 
 }  // namespace lictor::store

@@ -91,6 +91,7 @@ class Connection {
   virtual void commit() = 0;
   virtual void roll_back() noexcept = 0;  // nothing when there is no transaction
   virtual bool has_table(std::string_view name) = 0;
+  virtual std::uint64_t generation() const noexcept { return 1; }  // counts the times it was opened
   virtual UnixSeconds now() = 0;         // the database's clock; for people, nothing depends on it
   virtual std::string name() const = 0;  // for messages
 

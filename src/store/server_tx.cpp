@@ -1,0 +1,92 @@
+#include "store/server_tx.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "store/queries.h"
+
+namespace lictor::store {
+namespace {
+
+bool is_about_catalog(const Event& event) {
+  return event.action.starts_with("product.") || event.action.starts_with("policy.") ||
+         event.action.starts_with("api_key.");
+}
+
+std::int64_t only_number(Connection& connection, std::string_view query, std::string_view what) {
+  Statement statement(connection, query);
+  auto rows = statement.rows();
+  if (!rows.next()) connection.fail_corrupt(std::string(what) + " is missing");
+  return rows.number(0);
+}
+
+}  // namespace
+
+void ServerTx::begin_on_server() {
+  begin();
+  head_.reset();
+  first_event_ = 0;
+  last_event_ = {};
+  catalog_version_.reset();
+}
+
+ChainLink ServerTx::lock_head() {
+  if (head_) return *head_;
+  Statement statement(connection(), sql::kLockHead);
+  auto rows = statement.rows();
+  ChainLink head;
+  if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection().fail_corrupt("the audit head is missing");
+  head.sequence = rows.number(0);
+  std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  head_ = head;
+  return head;
+}
+
+void ServerTx::append_events(std::span<const Event> events) {
+  ChainLink head = lock_head();
+  const std::int64_t first = head.sequence + 1;
+  std::int64_t about_catalog = 0;
+  hashes_.clear();
+  for (const Event& event : events) {
+    head.hash = next_hash(head.hash, ++head.sequence, event, buffer_);
+    hashes_.push_back(head.hash);
+    if (is_about_catalog(event)) about_catalog = head.sequence;
+  }
+  write_events(events, first, hashes_);
+  write_head(head);
+  head_ = last_event_ = head;
+  if (first_event_ == 0) first_event_ = first;
+  if (about_catalog == 0) return;
+  write_catalog_version(about_catalog);
+  catalog_version_ = about_catalog;
+}
+
+std::int64_t ServerTx::lock_catalog() {
+  catalog_version_ = only_number(connection(), sql::kLockCatalog, "the catalogue's head");
+  return *catalog_version_;
+}
+
+std::uint64_t ServerTx::lead() {
+  if (leads_in_ == connection().generation()) return leads_in_;
+  leads_in_ = connection().number(lead_query_) == 1 ? connection().generation() : 0;
+  return leads_in_;
+}
+
+CommitFate find_commit(Connection& connection, const ChainLink& last_event) {
+  if (last_event.sequence == 0) return CommitFate::unknown;
+  try {
+    Transaction transaction(connection);
+    Statement(connection, sql::kLockHead).rows().next();
+    Statement statement(connection, sql::kEventHash);
+    auto rows = statement.rows(last_event.sequence);
+    return rows.next() && std::ranges::equal(rows.blob(0), last_event.hash) ? CommitFate::done : CommitFate::undone;
+  } catch (const StoreError&) {
+    return CommitFate::unknown;
+  }
+}
+
+std::int64_t ServerReader::catalog_version() {
+  return only_number(connection(), sql::kCatalogVersion, "the catalogue's head");
+}
+
+}  // namespace lictor::store

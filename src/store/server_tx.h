@@ -1,0 +1,64 @@
+// What a transaction on a database server has beyond SqlTx: the audit head is locked before it is appended to, the
+// catalogue has a version, one of the processes leads. The engines add how sets of rows are written.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/sql_reader.h"
+#include "store/sql_tx.h"
+
+namespace lictor::store {
+
+class ServerTx : public SqlTx {
+ public:
+  // `lead_query` asks for a lock that lasts as long as the connection: 1 when it is got.
+  ServerTx(Connection& connection, std::string_view lead_query) : SqlTx(connection), lead_query_(lead_query) {}
+
+  std::int64_t lock_catalog() override;
+  std::optional<std::int64_t> catalog_version() const override { return catalog_version_; }
+  std::uint64_t lead() override;
+
+  virtual void begin_on_server();
+  // The events of this transaction; sequence 0: it has none.
+  std::int64_t first_event() const noexcept { return first_event_; }
+  const ChainLink& last_event() const noexcept { return last_event_; }
+
+ protected:
+  void note_catalog_version(std::int64_t version) noexcept { catalog_version_ = version; }
+  // Whoever holds it is the only one that appends, until its COMMIT. Also before what others' transactions change in
+  // another order: figures of products.
+  ChainLink lock_head();
+  void append_events(std::span<const Event> events) final;
+  // The events have the sequences from `first` on.
+  virtual void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) = 0;
+  virtual void write_head(const ChainLink& head) = 0;
+  virtual void write_catalog_version(std::int64_t version) = 0;
+
+ private:
+  const std::string_view lead_query_;
+  std::optional<ChainLink> head_;  // locked
+  std::int64_t first_event_ = 0;
+  ChainLink last_event_;
+  std::optional<std::int64_t> catalog_version_;
+  std::uint64_t leads_in_ = 0;  // generation of the connection; 0: does not lead
+  std::string buffer_;
+  std::vector<ChainHash> hashes_;
+};
+
+// What became of a COMMIT that was not answered.
+enum class CommitFate : std::uint8_t { undone, done, unknown };
+// Looks for the transaction's last event. The head is locked before: a server that still has the lost session has its
+// locks, too, until it has committed or not.
+CommitFate find_commit(Connection& connection, const ChainLink& last_event);
+
+class ServerReader final : public SqlReader {
+ public:
+  explicit ServerReader(std::unique_ptr<Connection> own) : SqlReader(std::move(own)) {}
+  std::int64_t catalog_version() override;
+};
+
+}  // namespace lictor::store
