@@ -1,8 +1,9 @@
 // Where the server is and which API key goes to it.
 //
-//   address: --url, else the place's if a flag names it, else LICTOR_URL, else what the place says, else
-//   http://127.0.0.1:8000 API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's place:
-//   --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile
+// The address: --url, else the place's if a flag names it, else LICTOR_URL, else what the place says, else
+// http://127.0.0.1:8000.
+// The API key: the place's if a flag names it, else LICTOR_API_KEY, else the place's.
+// The place: --profile or --data, else LICTOR_PROFILE, else LICTOR_DATA, else the user's own profile.
 //
 // A place is a profile (profile.h) or a data directory, with or without a profile in it. The lictord.url of a data
 // directory goes before the profile's url, and counts only while its lictord lives: another program may have taken its

@@ -32,6 +32,16 @@ bool is_open_as_stdout(const struct stat& target) {
 
 }  // namespace
 
+template <class Work>
+void OutputFile::or_fail(const Work& work) const {
+  try {
+    work();
+  } catch (const std::system_error& error) {
+    errno = error.code().value();
+    fail();
+  }
+}
+
 OutputFile::OutputFile(const std::string& path) : path_(path) {
   if (path.empty() || path == "-") return;
   struct stat target {};
@@ -45,12 +55,7 @@ OutputFile::OutputFile(const std::string& path) : path_(path) {
     return;
   }
   if (is_there) path_ = fs::canonical(path).string();
-  try {
-    draft_.emplace(path_);
-  } catch (const std::system_error& error) {
-    errno = error.code().value();
-    fail();
-  }
+  or_fail([this] { draft_.emplace(path_); });
   const int descriptor = ::fcntl(draft_->descriptor(), F_DUPFD_CLOEXEC, 0);
   file_ = descriptor < 0 ? nullptr : ::fdopen(descriptor, "wb");
   if (file_ == nullptr) fail();
@@ -69,9 +74,7 @@ void OutputFile::write(std::string& text) {
 void OutputFile::finish() {
   if (is_stdout()) return;
   if (std::fflush(file_) != 0) fail();
-  if (!draft_) return;
-  if (::fsync(draft_->descriptor()) != 0 || std::rename(draft_->name().c_str(), path_.c_str()) != 0) fail();
-  draft_->renamed();
+  if (draft_) or_fail([this] { draft_->publish(); });
 }
 
 void OutputFile::fail() const {

@@ -25,6 +25,8 @@ class OutputFile {
   void finish();
 
  private:
+  template <class Work>
+  void or_fail(const Work& work) const;
   [[noreturn]] void fail() const;
 
   std::string path_;  // a link's target, if it was one

@@ -12,10 +12,12 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "base/draft_file.h"
 #include "base/suggest.h"
 #include "config/data_files.h"
 #include "lictor/error.h"
@@ -108,17 +110,15 @@ void write_profile(const Profile& profile, const fs::path& path) {
   const mode_t mask = ::umask(077);
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  const std::string draft = path.string() + ".new";
-  ::unlink(draft.c_str());
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   ::umask(mask);
-  const bool written =
-      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
-  const int reason = errno;
-  if (file >= 0) ::close(file);
-  if (written && std::rename(draft.c_str(), path.c_str()) == 0) return;
-  throw CommandError(ExitCode::refused,
-                     fmt::format("{}: it can't be written: {}", printable(path.string()), std::strerror(reason)));
+  try {
+    base::DraftFile draft(path.string());
+    draft.write(text);
+    draft.publish();
+  } catch (const std::system_error& failure) {
+    throw CommandError(ExitCode::refused, fmt::format("{}: it can't be written: {}", printable(path.string()),
+                                                      std::strerror(failure.code().value())));
+  }
 }
 
 fs::path own_profile_path() {

@@ -6,7 +6,6 @@
 
 #include "config/data_files.h"
 #include "http/listener.h"
-#include "lictord/admin_key.h"
 #include "lictord/commands.h"
 #include "lictord/key_file.h"
 

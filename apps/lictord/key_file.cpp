@@ -3,15 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "base/draft_file.h"
 #include "base/encoding.h"
 #include "store/lock_file.h"
 
@@ -21,22 +20,11 @@ namespace {
 [[noreturn]] void fail(const std::string& path) { throw std::system_error(errno, std::generic_category(), path); }
 
 void write_file(const std::string& path, std::string_view text) {
-  const std::string draft = path + ".new";
-  ::unlink(draft.c_str());
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) fail(draft);
-  const std::string line = std::string(text) + "\n";
-  const bool written =
-      ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
-  const int error = errno;
-  ::close(file);
-  errno = error;
-  if (!written || std::rename(draft.c_str(), path.c_str()) != 0) fail(path);
-  const std::string directory = std::filesystem::path(path).parent_path().string();
-  const int handle = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle < 0) fail(directory);
-  ::fsync(handle);
-  ::close(handle);
+  base::DraftFile draft(path);
+  draft.write(text);
+  draft.write("\n");
+  draft.publish();
+  draft.sync_name();
 }
 
 }  // namespace

@@ -35,13 +35,16 @@ WritePath::WritePath(store::Store& store, Catalog& catalog, Cache& cache, const 
 
 WritePath::~WritePath() { stop(); }
 
+// What administers takes no place of license jobs, or it would shed renewals.
 bool WritePath::enqueue(Waiting&& job, std::size_t limit) {
+  const bool is_license = std::holds_alternative<std::unique_ptr<LicenseJob>>(job);
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || queue_.size() >= limit) return false;
+    if (stopping_ || (is_license ? license_jobs_ : queue_.size()) >= limit) return false;
     was_empty = queue_.empty();
     queue_.push_back(std::move(job));
+    license_jobs_ += is_license ? 1 : 0;
     waiting_.store(queue_.size(), std::memory_order_relaxed);
   }
   if (was_empty) wake_.notify_one();
@@ -98,6 +101,7 @@ bool WritePath::take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::un
   while (!queue_.empty() && licenses.size() < options_.batch_max) {
     if (auto* job = std::get_if<std::unique_ptr<LicenseJob>>(&queue_.front())) {
       licenses.push_back(std::move(*job));
+      --license_jobs_;
     } else if (licenses.empty()) {
       admin = std::move(std::get<std::unique_ptr<AdminJob>>(queue_.front()));
     } else {

@@ -76,6 +76,7 @@ class WritePath {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Waiting> queue_;
+  std::size_t license_jobs_ = 0;  // of those in the queue
   std::vector<std::function<void()>> interposed_;
   std::atomic<std::size_t> waiting_{0};
   bool stopping_ = false;

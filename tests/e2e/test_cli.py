@@ -508,11 +508,13 @@ class Circle(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("args", ["license list --all", "license export", "report usage --csv", "report usage --all"])
 def test_a_list_without_an_end_is_given_up(tmp_path, args):
-    (tmp_path / "admin.key").write_text("lk_live_nobody\n", encoding="utf-8")
+    key = tmp_path / "admin.key"
+    key.write_text("lk_live_nobody\n", encoding="utf-8")
+    key.chmod(0o600)
     with HTTPServer(("127.0.0.1", 0), Circle) as circle:
         threading.Thread(target=circle.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{circle.server_port}"
-        finished = lictor(*args.split(), "--data", tmp_path, env={"LICTOR_URL": url}, limit=20)
+        finished = lictor(*args.split(), "--data", tmp_path, "--url", url, limit=20)
         circle.shutdown()
     assert finished.code == REFUSED, finished
     assert finished.err.startswith("lictor: the server's list does not come to an end: next_cursor a is there again\nhint: ")

@@ -113,6 +113,26 @@ TEST_F(WritePathTest, TheQueueIsBoundedAndRenewalsAreShedLast) {
   EXPECT_TRUE(try_submit(activate(license, "later")));
 }
 
+// Also of the server itself, which writes refusals down just when many are refused.
+TEST_F(WritePathTest, AdministrationTakesNoPlaceThatIsKeptForRenewals) {
+  const auto license = add_license(R"({"max_clients":100})");
+  start(16);
+  hold();
+  std::vector<std::future<Outcome>> accepted;
+  const auto activate_next = [&](Urgency urgency) {
+    auto future = try_submit(activate(license, "c" + std::to_string(accepted.size())), urgency);
+    if (future) accepted.push_back(std::move(*future));
+    return future.has_value();
+  };
+  for (int i = 0; i < 12; ++i) EXPECT_TRUE(activate_next(Urgency::new_work));
+  auto admin = submit_admin([](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) { return true; });
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(activate_next(Urgency::renewal)) << i;
+  EXPECT_FALSE(activate_next(Urgency::renewal));
+  release();
+  EXPECT_EQ(admin.get().first, Job::End::committed);
+  for (auto& outcome : accepted) EXPECT_EQ(outcome.get().text(), "ok");
+}
+
 // The usual activation names the license by its key; in the cache it was found by its id alone, so that a renewal could
 // not be told from new work.
 TEST_F(WritePathTest, WhatWasActivatedByKeyIsFoundByKey) {
