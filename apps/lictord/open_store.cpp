@@ -12,13 +12,8 @@ constexpr std::chrono::seconds kTryAgain{1};
 std::unique_ptr<store::Store> open_server(const config::Options::Database& database,
                                           std::function<void(double)> on_commit) {
   if (database.engine == config::Options::Database::Engine::mysql)
-    throw store::StoreError(store::StoreError::Kind::other, "this version can't use MySQL");
-  store::PostgresOptions options;
-  options.url = database.url;
-  options.timeout = database.timeout;
-  options.recycle = database.pool_recycle;
-  options.on_commit = std::move(on_commit);
-  return store::open_postgres(options);
+    return store::open_mysql({database.url, database.timeout, database.pool_recycle, std::move(on_commit)});
+  return store::open_postgres({database.url, database.timeout, database.pool_recycle, std::move(on_commit)});
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ store::Event lease_ended_event(const base::Id& license, const store::EndedLease&
 
 class Batch {
  public:
-  Batch(Catalog& catalog, const base::Clock& clock, const CatalogSync* sync)
+  // `sync`: of a database that other processes change, too; otherwise nullptr.
+  Batch(Catalog& catalog, const base::Clock& clock, const CatalogSync* sync = nullptr)
       : catalog_(catalog), clock_(clock), sync_(sync) {}
 
   // Decides all jobs inside `tx` and stores what changed. From the beginning again when called again. Throws

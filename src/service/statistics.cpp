@@ -36,14 +36,15 @@ struct InternalJob final : AdminJob {
 
 Statistics::Statistics(store::Store& store, WritePath& writes, const base::Clock& clock, unsigned io_threads,
                        StatisticsOptions options, std::function<void(std::string_view)> on_error)
-    : writes_(writes),
+    : is_shared_(store.is_shared()),
+      writes_(writes),
       clock_(clock),
       on_error_(std::move(on_error)),
       reader_(store.open_reader()),
       buffer_(io_threads),
       keeper_(*reader_, [this](const auto& work) { return write(work); }),
       sweeper_(reader_->statistics(), writes),
-      seats_(reader_->statistics(), [this](const auto& work) { return write(work); }),
+      seats_(reader_->statistics(), [this](const auto& work) { return write_leading(work); }),
       retention_(clock.now(), steady_seconds()),
       options_(options) {
   rolled_up_ = reader_->statistics().state().license_sequence;
@@ -131,12 +132,35 @@ bool Statistics::write(const std::function<void(store::Tx&)>& work) {
   return done.get();
 }
 
+// Whether the work that one process does is this one's now. Costs a transaction when there may be others.
+bool Statistics::ask_for_lead() {
+  std::uint64_t lead = 1;
+  if (is_shared_ && !write([&lead](store::Tx& tx) { lead = tx.lead(); })) lead = 0;
+  lead_ = lead;
+  return lead != 0;
+}
+
+// As write(); also false when this process does not lead any more, or not since the same time: another may have done
+// since then what this work goes on with.
+bool Statistics::write_leading(const std::function<void(store::Tx&)>& work) {
+  bool leads = false;
+  const bool committed = write([&](store::Tx& tx) {
+    leads = tx.lead() == lead_;
+    if (leads) work(tx);
+  });
+  return committed && leads;
+}
+
 // Behind the head that is read here comes no event of a second before `now`: every lease that had ended by then is out,
-// and what was decided before is committed.
+// and what was decided before is committed. Others' transactions may be under way, and their clocks differ.
 bool Statistics::take_seats() {
+  if (!ask_for_lead()) {
+    rolled_up_ = reader_->statistics().state().license_sequence;
+    return false;
+  }
   const base::UnixSeconds now = clock_.now();
   const bool all_out = sweeper_.sweep(now);
-  const bool committed = write([](store::Tx&) {});
+  const bool committed = !is_shared_ && write([](store::Tx&) {});
   const std::int64_t head = reader_->audit_head().sequence;
   const base::UnixSeconds settled = all_out && committed ? now : now - SeatRollUp::kLateSeconds;
   const SteadyTime start = std::chrono::steady_clock::now();
@@ -150,6 +174,7 @@ bool Statistics::take_seats() {
 
 // False: there is more to drop, or nothing can be written now.
 bool Statistics::drop_old() {
+  if (!ask_for_lead()) return true;
   const StatisticsOptions options = this->options();
   const base::UnixSeconds now = retention_.observe(clock_.now(), steady_seconds());
   const licensing::Day day = licensing::day_of(now - options.reports_age.count());
@@ -166,7 +191,7 @@ bool Statistics::drop_old() {
     std::size_t dropped = kDroppedAtOnce;
     while (dropped == kDroppedAtOnce) {
       if (std::chrono::steady_clock::now() >= end) return false;
-      if (!write([&](store::Tx& tx) { dropped = steps[drop_step_ % std::size(steps)](tx.statistics()); })) return false;
+      if (!write_leading([&](store::Tx& tx) { dropped = steps[drop_step_ % std::size(steps)](tx.statistics()); })) return false;
     }
   }
   return true;
@@ -192,7 +217,7 @@ void Statistics::loop() {
       last_seats = now;
       run(kSeats, [this] { return take_seats(); });
     } else if (beat) {
-      guarded([this] { return sweeper_.sweep(clock_.now()); });
+      guarded([this] { return ask_for_lead() && sweeper_.sweep(clock_.now()); });
     }
     if (beat) next_beat = now + kBeat;
     if (drop_due) {

@@ -1,6 +1,7 @@
 // What happens beside the answers, on a thread of its own: refusals are written down, leases that have ended are taken
 // out, seats are rolled up into the figures of days, and what is old goes. Everything is written through the write path
-// in small transactions; nothing here is audited. Thread-safe.
+// in small transactions; nothing here is audited. Of the processes on one database each writes its own refusals down,
+// and one, the first that asks for it as long as it lives, does the rest (store.h, Tx::lead()). Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -42,7 +43,8 @@ class Statistics {
   void note_refusal(unsigned io_thread, const RefusalNote& note) { buffer_.add(io_thread, note); }
   // Until what was noted before the call is in the database; false: not within that time.
   bool write_refusals(std::chrono::milliseconds limit);
-  // Until what happened before the call is in the figures of seats; false: not within that time.
+  // Until what happened before the call is in the figures of seats; false: not within that time, or another process
+  // does that, once in an interval.
   bool roll_up(std::chrono::milliseconds limit);
 
   // Writes what there is, then ends the thread. The write path must run until then. Idempotent.
@@ -50,6 +52,7 @@ class Statistics {
 
   const RefusalBuffer& buffer() const noexcept { return buffer_; }
   std::uint64_t dropped_refusals() const noexcept { return buffer_.not_kept() + keeper_.lost(); }  // counted only
+  bool leads() const noexcept { return lead_.load(std::memory_order_relaxed) != 0; }  // when it last asked
   std::int64_t rolled_up() const noexcept { return rolled_up_.load(std::memory_order_relaxed); }   // sequence
 
  private:
@@ -63,9 +66,12 @@ class Statistics {
   void run(Task task, const std::function<bool()>& work);
   bool guarded(const std::function<bool()>& work);
   bool write(const std::function<void(store::Tx&)>& work);
+  bool ask_for_lead();
+  bool write_leading(const std::function<void(store::Tx&)>& work);
   bool take_seats();
   bool drop_old();
 
+  const bool is_shared_;
   WritePath& writes_;
   const base::Clock& clock_;
   const std::function<void(std::string_view)> on_error_;
@@ -75,6 +81,7 @@ class Statistics {
   LeaseSweeper sweeper_;
   SeatRollUp seats_;
   std::atomic<std::int64_t> rolled_up_{0};
+  std::atomic<std::uint64_t> lead_{0};  // as Tx::lead() gave it
   base::RetentionClock retention_;
   std::size_t drop_step_ = 0;  // where drop_old() goes on
 

@@ -155,6 +155,7 @@ MysqlConnection::~MysqlConnection() {
 
 void MysqlConnection::close() noexcept {
   if (connection_ != nullptr) mysql_close(std::exchange(connection_, nullptr));
+  counted_.reset();
 }
 
 void MysqlConnection::open() {
@@ -188,6 +189,8 @@ void MysqlConnection::open() {
     close();
     throw StoreError(Kind::connection_lost, "database " + shown_ + " can't be reached: " + reason);
   }
+  opened_at_ = std::chrono::steady_clock::now();
+  if (options_.counters) counted_.emplace(options_.counters);
   set_up();
 }
 
@@ -206,15 +209,22 @@ void MysqlConnection::set_up() {
   execute(settings.c_str());
 }
 
+bool MysqlConnection::is_old() const noexcept {
+  return options_.recycle.count() > 0 && std::chrono::steady_clock::now() - opened_at_ > options_.recycle;
+}
+
 void MysqlConnection::ensure_open() {
-  if (connection_ != nullptr) return;
+  if (connection_ != nullptr && (in_transaction_ || !is_old())) return;
   if (in_transaction_) throw StoreError(Kind::connection_lost, "database " + shown_ + ": the connection was lost");
   open();
 }
 
 void MysqlConnection::fail(unsigned int error, const std::string& message) {
   const Kind kind = kind_of(error);
-  if (kind == Kind::connection_lost) close();
+  if (kind == Kind::connection_lost) {
+    if (counted_) counted_->note_lost();
+    close();
+  }
   throw StoreError(kind, "database " + shown_ + ": " + message + " (" + std::to_string(error) + ")" + advice_of(error));
 }
 

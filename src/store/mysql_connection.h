@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +29,8 @@ class MysqlConnection final : public Connection {
     MysqlAddress address;
     std::chrono::milliseconds timeout{};  // of connecting, and of each wait for an answer; 0: none
     bool read_only = false;               // for readers: a mistake in a statement can't change anything
+    std::chrono::milliseconds recycle{};  // age at which it is opened anew, between transactions; 0: never
+    std::shared_ptr<ConnectionCounters> counters = nullptr;
   };
 
   explicit MysqlConnection(Options options);
@@ -51,8 +54,7 @@ class MysqlConnection final : public Connection {
     std::string text;  // as the server says it
   };
   Version server_version();
-  // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
-  bool commit_is_unknown() const noexcept { return commit_is_unknown_; }
+  bool commit_is_unknown() const noexcept override { return commit_is_unknown_; }
 
   // For MysqlPrepared. A text's statements that nobody uses are kept to be used again; several may be in use at once.
   struct Known {
@@ -71,6 +73,7 @@ class MysqlConnection final : public Connection {
   void ask(const Work& work, bool changes_nothing);
   void run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
   void open();
+  bool is_old() const noexcept;
   void ensure_open();
   void set_up();
   void close() noexcept;
@@ -79,6 +82,8 @@ class MysqlConnection final : public Connection {
   const std::string shown_;
   MYSQL* connection_ = nullptr;
   std::uint64_t generation_ = 0;
+  std::chrono::steady_clock::time_point opened_at_;
+  std::optional<CountedConnection> counted_;
   bool in_transaction_ = false;
   bool commit_is_unknown_ = false;
   std::int64_t changed_rows_ = 0;

@@ -1,24 +1,19 @@
-#include <chrono>
-#include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "store/migrations.h"
 #include "store/mysql_connection.h"
-#include "store/mysql_queries.h"
 #include "store/mysql_schema.h"
 #include "store/mysql_tx.h"
-#include "store/server_tx.h"
+#include "store/server_store.h"
 #include "store/store.h"
-#include "store/written_events.h"
 
 namespace lictor::store {
 namespace {
 
 using Kind = StoreError::Kind;
-using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kTries = 5;
 constexpr int kMigrationWaits = 60;  // of a second each
 // Replicas that start at the same time migrate one after the other. Names of locks are the server's, not the
 // database's.
@@ -40,55 +35,12 @@ constexpr const char* kTryRights =
     "UPDATE meta SET value = value WHERE 1 = 0; DELETE FROM meta WHERE 1 = 0; "
     "INSERT INTO meta (name, value) SELECT name, value FROM meta WHERE 1 = 0";
 
-class MysqlStore final : public Store {
+// Makes the database one that this version can serve, or refuses it by name.
+class MysqlPreparation {
  public:
-  explicit MysqlStore(const MysqlOptions& options)
-      : options_(options),
-        address_(parse_mysql_address(options.url)),
-        shown_(address_.shown()),
-        writer_({address_, options.timeout, false}),
-        tx_(writer_) {
-    prepare();
-    Statement statement(writer_, sql::kMeta);
-    auto rows = statement.rows(sql::kDigestKeyName);
-    if (!rows.next() || rows.blob(0).size() != digest_key_.size()) writer_.fail_corrupt("the digest key is missing");
-    std::memcpy(digest_key_.data(), rows.blob(0).data(), digest_key_.size());
-  }
+  explicit MysqlPreparation(MysqlConnection& writer) : writer_(writer), shown_(writer.name()) {}
 
-  void write(const std::function<void(Tx&)>& work) override {
-    for (int tries = 1;; ++tries) {
-      try {
-        return write_once(work);
-      } catch (const StoreError& error) {
-        const bool lost = error.kind() == Kind::connection_lost;
-        const bool asks = lost && writer_.commit_is_unknown();
-        const CommitFate fate = asks ? find_commit(writer_, tx_.last_event()) : CommitFate::undone;
-        if (fate == CommitFate::done) return written_.note(tx_.first_event(), tx_.last_event().sequence);
-        const bool again = error.kind() == Kind::retry || (lost && fate == CommitFate::undone && tries == 1);
-        if (!again || tries == kTries) throw;
-      }
-    }
-  }
-
-  std::unique_ptr<Reader> open_reader() override {
-    return open_feed_reader(options_.timeout);
-  }
-  std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds timeout) override {
-    return std::make_unique<ServerReader>(
-        std::make_unique<MysqlConnection>(MysqlConnection::Options{address_, timeout, true}));
-  }
-  bool is_shared() const noexcept override { return true; }
-  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
-  void forget_written() override { written_.forget(); }
-  std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
-  std::string describe() const override { return shown_; }
-
- private:
-  [[noreturn]] void refuse(Kind kind, const std::string& what) const {
-    throw StoreError(kind, "database " + shown_ + ": " + what);
-  }
-
-  void prepare() {
+  void run() {
     const auto version = writer_.server_version();
     const bool new_enough =
         version.is_mariadb ? std::pair(version.major, version.minor) >= std::pair(10, 6) : version.major >= 8;
@@ -106,6 +58,11 @@ class MysqlStore final : public Store {
     writer_.execute(kUnlockMigrations);
     check_tables(version.is_mariadb);
     writer_.execute(kTryRights);
+  }
+
+ private:
+  [[noreturn]] void refuse(Kind kind, const std::string& what) const {
+    throw StoreError(kind, "database " + shown_ + ": " + what);
   }
 
   void lock_migrations() {
@@ -140,28 +97,36 @@ class MysqlStore final : public Store {
     }
   }
 
-  void write_once(const std::function<void(Tx&)>& work) {
-    Transaction transaction(writer_);
-    tx_.begin_on_server();
-    work(tx_);
-    tx_.finish();
-    const auto start = SteadyClock::now();
-    transaction.commit();
-    written_.note(tx_.first_event(), tx_.last_event().sequence);
-    if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(SteadyClock::now() - start).count());
-  }
-
-  const MysqlOptions options_;
-  const MysqlAddress address_;
+  MysqlConnection& writer_;
   const std::string shown_;
-  MysqlConnection writer_;
-  MysqlTx tx_;
-  std::array<std::uint8_t, 16> digest_key_{};
-  WrittenEvents written_;
 };
 
 }  // namespace
 
-std::unique_ptr<Store> open_mysql(const MysqlOptions& options) { return std::make_unique<MysqlStore>(options); }
+std::unique_ptr<Store> open_mysql(const MysqlOptions& options) {
+  const auto counters = std::make_shared<ConnectionCounters>();
+  const MysqlConnection::Options reading{.address = parse_mysql_address(options.url),
+                                         .timeout = options.timeout,
+                                         .read_only = true,
+                                         .recycle = options.recycle,
+                                         .counters = counters};
+  MysqlConnection::Options writing = reading;
+  writing.read_only = false;
+
+  auto writer = std::make_unique<MysqlConnection>(std::move(writing));
+  MysqlPreparation(*writer).run();
+  ServerStore::Parts parts;
+  parts.tx = std::make_unique<MysqlTx>(*writer);
+  parts.writer = std::move(writer);
+  parts.open_reading = [reading](std::chrono::milliseconds timeout) {
+    auto own = reading;
+    own.timeout = timeout;
+    return std::make_unique<MysqlConnection>(std::move(own));
+  };
+  parts.timeout = options.timeout;
+  parts.counters = counters;
+  parts.on_commit = options.on_commit;
+  return std::make_unique<ServerStore>(std::move(parts));
+}
 
 }  // namespace lictor::store

@@ -159,8 +159,7 @@ PostgresConnection::~PostgresConnection() { close(); }
 void PostgresConnection::close() noexcept {
   if (connection_ == nullptr) return;
   PQfinish(std::exchange(connection_, nullptr));
-  if (is_counted_) --options_.counters->open;
-  is_counted_ = false;
+  counted_.reset();
 }
 
 bool PostgresConnection::is_old() const noexcept {
@@ -201,11 +200,7 @@ void PostgresConnection::open() {
     throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason);
   }
   opened_at_ = std::chrono::steady_clock::now();
-  if (options_.counters) {
-    is_counted_ = true;
-    ++options_.counters->open;
-    ++options_.counters->opened;
-  }
+  if (options_.counters) counted_.emplace(options_.counters);
   set_up();
 }
 
@@ -213,7 +208,8 @@ void PostgresConnection::set_up() {
   PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
   // What is acknowledged is on the disk; the server's default may have been weakened.
   execute(options_.read_only ? "SET default_transaction_read_only = on; SET jit = off"
-                             : "SET synchronous_commit = on; SET jit = off; SET lock_timeout = '20s'; "
+                             : "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting("
+                               "'synchronous_commit') NOT IN ('on', 'remote_apply'); SET jit = off; SET lock_timeout = '20s'; "
                                "SET idle_in_transaction_session_timeout = '60s'");
   if (!options_.settings.empty()) execute(options_.settings.c_str());
   if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1) fail_lost("pipeline mode");
@@ -229,7 +225,7 @@ void PostgresConnection::ensure_open() {
 // The statement's own errors leave the connection as it is.
 void PostgresConnection::note_lost(StoreError::Kind kind) noexcept {
   if (kind != Kind::connection_lost) return;
-  if (is_counted_) ++options_.counters->lost;
+  if (counted_) counted_->note_lost();
   close();
   queued_.clear();
 }

@@ -21,10 +21,6 @@
 
 namespace lictor::store {
 
-struct ConnectionCounters {
-  std::atomic<std::int64_t> open{0}, opened{0}, lost{0};
-};
-
 class PostgresResult {  // owns a PGresult
  public:
   PostgresResult() = default;
@@ -83,8 +79,7 @@ class PostgresConnection final : public Connection {
 
   std::uint64_t generation() const noexcept override { return generation_; }
   int server_version() const noexcept { return PQserverVersion(connection_); }  // 150018: 15.18
-  // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
-  bool commit_is_unknown() const noexcept { return commit_is_unknown_; }
+  bool commit_is_unknown() const noexcept override { return commit_is_unknown_; }
 
  private:
   struct Sent {
@@ -110,7 +105,7 @@ class PostgresConnection final : public Connection {
   PGconn* connection_ = nullptr;
   std::uint64_t generation_ = 0;
   std::chrono::steady_clock::time_point opened_at_;
-  bool is_counted_ = false;
+  std::optional<CountedConnection> counted_;
   bool in_transaction_ = false;
   bool commit_is_unknown_ = false;
   std::int64_t changed_rows_ = 0;

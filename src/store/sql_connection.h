@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "store/store.h"
 
@@ -59,6 +61,26 @@ struct Value {
 
 class Connection;
 
+// Of all connections of a store to its server.
+struct ConnectionCounters {
+  std::atomic<std::int64_t> open{0}, opened{0}, lost{0};
+};
+// One connection's part in them. Open from its making to its end.
+class CountedConnection {
+ public:
+  explicit CountedConnection(std::shared_ptr<ConnectionCounters> counters) noexcept : counters_(std::move(counters)) {
+    ++counters_->open;
+    ++counters_->opened;
+  }
+  ~CountedConnection() { --counters_->open; }
+  CountedConnection(const CountedConnection&) = delete;
+  CountedConnection& operator=(const CountedConnection&) = delete;
+  void note_lost() const noexcept { ++counters_->lost; }
+
+ private:
+  const std::shared_ptr<ConnectionCounters> counters_;
+};
+
 // An engine's prepared statement, behind Statement.
 class Prepared {
  public:
@@ -90,6 +112,8 @@ class Connection {
   virtual void begin_reading() = 0;               // one whose reads are all of one moment
   virtual void commit() = 0;
   virtual void roll_back() noexcept = 0;  // nothing when there is no transaction
+  // Whether the last COMMIT was sent and its answer never came: it may have happened or not.
+  virtual bool commit_is_unknown() const noexcept { return false; }
   virtual bool has_table(std::string_view name) = 0;
   virtual std::uint64_t generation() const noexcept { return 1; }  // counts the times it was opened
   virtual UnixSeconds now() = 0;         // the database's clock; for people, nothing depends on it

@@ -427,7 +427,8 @@ struct PostgresOptions {
 };
 struct MysqlOptions {
   std::string url;                                // mysql://user:password@host:port/database, see mysql_address.h
-  std::chrono::milliseconds timeout{10'000};      // of connecting and of each answer
+  std::chrono::milliseconds timeout{5'000};       // of connecting and of each answer
+  std::chrono::milliseconds recycle{3'600'000};   // age at which a connection is opened anew; 0: never
   std::function<void(double seconds)> on_commit;  // as above
 };
 // Both migrate an empty or older database. Any number of processes may have it open. They throw StoreError that names

@@ -47,6 +47,10 @@ class FaultyReader final : public store::Reader {
   }
   store::StoredEvent audit_head() override { return real().audit_head(); }
   store::Totals totals() override { return real().totals(); }
+  store::ChangePage changes(const store::ChangePlace& place, std::size_t limit) override {
+    return real().changes(place, limit);
+  }
+  std::int64_t catalog_version() override { return real().catalog_version(); }
   void ping() override { real().ping(); }
   store::StatisticsReader& statistics() override { return real().statistics(); }
   void at_one_moment(const std::function<void()>& reads) override { real().at_one_moment(reads); }
@@ -77,6 +81,12 @@ store::SqliteOptions sqlite_options(const TempDirectory& directory, std::atomic<
   return options;
 }
 
+service::ReadOptions read_options(std::size_t queue_max) {
+  service::ReadOptions options;
+  options.queue_max = queue_max;
+  return options;
+}
+
 }  // namespace
 
 std::unique_ptr<store::Reader> FaultyStore::open_reader() {
@@ -97,7 +107,7 @@ ApiTest::ApiTest(std::size_t queue_max)
       cache_({1000, 1000}, catalog_, crypto::Prf::Key{3}),
       api_keys_(1, crypto::Prf::Key{3}),
       writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}}),
-      reads_(store_, {2, queue_max, {}}),
+      reads_(store_, read_options(queue_max)),
       statistics_(store_, writes_, clock_, 1, {}, [](std::string_view what) { ADD_FAILURE() << what; }),
       app_{clock_,
            log_,

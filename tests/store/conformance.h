@@ -22,6 +22,8 @@ class Database {
  public:
   virtual ~Database() = default;
   virtual std::unique_ptr<store::Store> open() = 0;  // again after the store before was destroyed
+  // Of a database that several processes may have open at once; empty: of one that belongs to a single process.
+  virtual std::string url_for_others() const { return {}; }
 };
 
 struct Engine {

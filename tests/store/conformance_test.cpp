@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/conformance.h"
+#include "store/seat_takers.h"
 
 namespace lictor::test {
 namespace {
@@ -63,6 +64,34 @@ licensing::Activation bare_activation(std::uint64_t client) {
   licensing::Activation activation;
   activation.client = id_of('c', client);
   return activation;
+}
+
+// First of all: never more than there are. 32 threads, half of them in a second process where the engine lets one in,
+// each want one of ten seats; fifty times.
+TEST_P(StoreConformance, no_seat_is_sold_twice) {
+  constexpr std::uint64_t kRounds = 50;
+  constexpr unsigned kThreads = 32;
+  make_licenses(kRounds);
+  const std::string url = database_->url_for_others();
+  std::optional<SecondProcess> second;
+  if (!url.empty()) second.emplace(url, kThreads / 2);
+  unsigned won_there = 0;
+  for (std::uint64_t round = 1; round <= kRounds; ++round) {
+    if (second) second->begin(round);
+    const unsigned here = take_seats(*store_, round, second ? kThreads / 2 : kThreads, "first");
+    const std::optional<unsigned> there = second ? second->end() : 0U;
+    ASSERT_TRUE(there) << "the second process ended";
+    won_there += *there;
+    EXPECT_EQ(here + *there, kSeats) << "round " << round;
+    EXPECT_EQ(row_of(round).state.seats_held, kSeats);
+    const auto clients = reader_->clients(row_of(round).row, "", 1'000);
+    EXPECT_EQ(std::ranges::count_if(clients, [](const auto& client) { return client.activation.held; }), kSeats);
+  }
+  if (second) {
+    EXPECT_THAT(won_there, testing::AllOf(testing::Gt(0U), testing::Lt(kRounds * kSeats))) << "no race";
+  }
+  EXPECT_EQ(reader_->audit_head().sequence, kRounds * kSeats);
+  EXPECT_EQ(chain_fault(), "");
 }
 
 TEST_P(StoreConformance, keeps_every_member_of_a_license) {

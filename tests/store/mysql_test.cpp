@@ -41,6 +41,7 @@ class MysqlDatabase final : public Database {
   ~MysqlDatabase() override { server().execute(("DROP DATABASE " + name_).c_str()); }
 
   std::unique_ptr<store::Store> open() override { return store::open_mysql({.url = url(), .on_commit = {}}); }
+  std::string url_for_others() const override { return url(); }
   const std::string& name() const { return name_; }
   std::string url() const {
     const MysqlAddress address = store::parse_mysql_address(server_url());

@@ -27,6 +27,7 @@ class PostgresDatabase final : public Database {
   ~PostgresDatabase() override { server().execute(("DROP DATABASE " + name_ + " WITH (FORCE)").c_str()); }
 
   std::unique_ptr<store::Store> open() override { return store::open_postgres({.url = url(), .on_commit = {}}); }
+  std::string url_for_others() const override { return url(); }
   std::string url() const {
     const std::string server = postgres_server_url();
     return server.substr(0, server.rfind('/') + 1) + name_;

@@ -1,84 +1,12 @@
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <future>
 #include <thread>
 
 #include "store/conformance.h"
+#include "store/seat_takers.h"
 
 namespace lictor::test {
 namespace {
-
-constexpr std::uint32_t kSeats = 10;
-
-// As the service does it: many callers, one thread that writes what waits in one transaction.
-class Writer {
- public:
-  using Work = std::function<bool(store::Tx&)>;
-  explicit Writer(store::Store& store) : store_(store), thread_([this] { run(); }) {}
-  ~Writer() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
-
-  // Answers after the commit.
-  bool submit(Work work) {
-    std::future<bool> answer;
-    {
-      const std::lock_guard lock(mutex_);
-      queue_.emplace_back(std::move(work), std::promise<bool>());
-      answer = queue_.back().second.get_future();
-    }
-    wake_.notify_one();
-    return answer.get();
-  }
-
- private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [this] { return stop_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      auto batch = std::move(queue_);
-      queue_.clear();
-      lock.unlock();
-      std::vector<bool> outcomes;
-      store_.write([&](store::Tx& tx) {
-        for (auto& [work, answer] : batch) outcomes.push_back(work(tx));
-      });
-      for (std::size_t i = 0; i < batch.size(); ++i) batch[i].second.set_value(outcomes[i]);
-      lock.lock();
-    }
-  }
-
-  store::Store& store_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::pair<Work, std::promise<bool>>> queue_;
-  bool stop_ = false;
-  std::thread thread_;
-};
-
-// Locks, looks, takes a seat when one is free. Client ids that are asked for again keep their seat.
-bool take_seat(store::Tx& tx, const std::string& client_id) {
-  const std::vector refs{by_id(1)};
-  auto license = tx.lock(refs).front().value();
-  const std::vector<store::SeatQuery> queries{{license.row, client_id}};
-  if (const auto own = tx.activations(queries).front(); own && own->held) return true;
-  if (license.state.seats_held >= kSeats) return false;
-  ++license.state.seats_held;
-  store::Changes changes;
-  changes.licenses.push_back({license.row, license.state});
-  changes.activations.push_back(held_seat(license.row, client_id));
-  changes.events.push_back(event("seat.granted"));
-  tx.apply(changes);
-  return true;
-}
 
 bool give_back(store::Tx& tx, const std::string& client_id) {
   const std::vector refs{by_id(1)};
@@ -102,31 +30,6 @@ std::size_t held_seats(store::Reader& reader, store::Row license) {
       clients.begin(), clients.end(), [](const store::ClientView& client) { return client.activation.held; }));
 }
 
-void run_threads(unsigned count, const std::function<void(unsigned)>& work) {
-  std::vector<std::thread> threads;
-  for (unsigned number = 0; number < count; ++number) threads.emplace_back([&work, number] { work(number); });
-  for (std::thread& thread : threads) thread.join();
-}
-
-TEST_P(StoreRace, never_oversells) {
-  make_licenses(1);
-  std::atomic<unsigned> granted{0};
-  {
-    Writer writer(*store_);
-    run_threads(16, [&](unsigned thread) {
-      for (unsigned attempt = 0; attempt < 20; ++attempt) {
-        const std::string client = "client-" + std::to_string(thread) + "-" + std::to_string(attempt);
-        if (writer.submit([&](store::Tx& tx) { return take_seat(tx, client); })) ++granted;
-      }
-    });
-  }
-  EXPECT_EQ(granted, kSeats);
-  EXPECT_EQ(row_of(1).state.seats_held, kSeats);
-  EXPECT_EQ(held_seats(*reader_, row_of(1).row), kSeats);
-  EXPECT_EQ(reader_->audit_head().sequence, kSeats);
-  EXPECT_EQ(chain_fault(), "");
-}
-
 TEST_P(StoreRace, seats_and_counter_agree_while_seats_come_and_go) {
   make_licenses(1);
   std::atomic<bool> done{false};
@@ -143,7 +46,7 @@ TEST_P(StoreRace, seats_and_counter_agree_while_seats_come_and_go) {
     run_threads(8, [&](unsigned thread) {
       for (unsigned round = 0; round < 20; ++round) {
         const std::string client = "client-" + std::to_string(thread) + "-" + std::to_string(round % 3);
-        writer.submit([&](store::Tx& tx) { return take_seat(tx, client); });
+        writer.submit([&](store::Tx& tx) { return take_seat(tx, 1, client); });
         writer.submit([&](store::Tx& tx) { return give_back(tx, client); });
       }
     });

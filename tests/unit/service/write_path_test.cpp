@@ -351,7 +351,11 @@ struct PoolJob final : ReadJob {
 
 TEST_F(ServiceTest, ReadPool) {
   std::vector<std::string> errors;
-  ReadPool pool(*store_, {1, 2, [&](std::string_view what) { errors.emplace_back(what); }});
+  ReadOptions options;
+  options.threads = 1;
+  options.queue_max = 2;
+  options.on_error = [&](std::string_view what) { errors.emplace_back(what); };
+  ReadPool pool(*store_, options);
   std::promise<void> entered, gate;
   const auto submit = [&](std::function<void(store::Reader&)> work) -> std::optional<std::future<bool>> {
     auto job = std::make_unique<PoolJob>();

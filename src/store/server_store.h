@@ -1,0 +1,54 @@
+// The store on a database server, whichever engine: transactions that outlive their connection, readers, and what this
+// process remembers of what it wrote. The engines prepare the database and add how sets of rows are written.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "store/server_tx.h"
+#include "store/sql_connection.h"
+#include "store/store.h"
+#include "store/written_events.h"
+
+namespace lictor::store {
+
+class ServerStore final : public Store {
+ public:
+  struct Parts {
+    std::unique_ptr<Connection> writer;  // to a database that is prepared
+    std::unique_ptr<ServerTx> tx;        // on `writer`
+    // A connection that only reads and waits no longer than this for an answer.
+    std::function<std::unique_ptr<Connection>(std::chrono::milliseconds timeout)> open_reading;
+    std::chrono::milliseconds timeout{};  // of other readers
+    std::shared_ptr<const ConnectionCounters> counters;
+    std::function<void(double seconds)> on_commit;  // may be empty
+  };
+
+  explicit ServerStore(Parts parts);
+
+  void write(const std::function<void(Tx&)>& work) override;
+  std::unique_ptr<Reader> open_reader() override { return open_feed_reader(parts_.timeout); }
+  std::unique_ptr<Reader> open_feed_reader(std::chrono::milliseconds timeout) override {
+    return std::make_unique<ServerReader>(parts_.open_reading(timeout));
+  }
+  std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
+  std::string describe() const override { return parts_.writer->name(); }
+  bool is_shared() const noexcept override { return true; }
+  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  void forget_written() override { written_.forget(); }
+  ConnectionCounts connections() const override {
+    return {parts_.counters->open, parts_.counters->opened, parts_.counters->lost};
+  }
+
+ private:
+  void write_once(const std::function<void(Tx&)>& work);
+  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->last_event().sequence); }
+
+  const Parts parts_;
+  std::array<std::uint8_t, 16> digest_key_{};
+  WrittenEvents written_;
+};
+
+}  // namespace lictor::store
