@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -58,6 +60,8 @@ std::string url_of(const std::string& host, std::uint16_t port) {
   const bool is_ipv6 = host.find(':') != std::string::npos;
   return fmt::format("http://{}:{}", is_ipv6 ? "[" + host + "]" : host, port);
 }
+
+constexpr std::chrono::milliseconds kReadPause{250};  // between two looks for a database server that was lost
 
 // How a client on this machine gets there: "any address" is none to connect to.
 std::string local_url_of(const std::string& host, std::uint16_t port) {
@@ -131,6 +135,8 @@ struct Daemon::Parts {
   http::Server server;
   ServiceWatch watch;
   std::optional<UrlFile> url_file;
+  std::mutex gave_up_mutex;
+  std::string gave_up;  // why
   std::unique_ptr<service::Feed> feed;
 };
 
@@ -214,6 +220,7 @@ service::ReadOptions Daemon::Parts::read_options() {
   read.threads = store->is_shared() ? given.pool_size : given.read_threads;
   read.overflow = store->is_shared() ? given.pool_overflow : 0;
   read.queue_max = given.queue_max;
+  if (store->is_shared()) read.pause = kReadPause;
   read.on_error = [this](std::string_view what) {
     log.error("database.read_failed", "Reading the database failed", {{"error", what}});
   };
@@ -238,6 +245,14 @@ void Daemon::Parts::load() {
   };
   given.on_back = [this](std::chrono::milliseconds after) {
     log.info("feed.back", "Changes of other replicas are read again", {{"after_ms", after.count()}});
+  };
+  given.on_moved = [this](std::string_view why) {
+    log.error("database.moved", "The database serves elsewhere now; stopping", {{"error", why}});
+    {
+      const std::lock_guard lock(gave_up_mutex);
+      gave_up = why;
+    }
+    ::kill(::getpid(), SIGTERM);
   };
   feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
   app.feed = feed.get();
@@ -425,6 +440,11 @@ void Daemon::stop() {
   parts_->reads.stop();
   parts_->url_file.reset();
   parts_->log.info("server.stopped", "Stopped");
+}
+
+std::string Daemon::gave_up() const {
+  const std::lock_guard lock(parts_->gave_up_mutex);
+  return parts_->gave_up;
 }
 
 }  // namespace lictor::daemon

@@ -40,6 +40,7 @@ void serve(const config::ParseOutcome& options, const ReadAgain& read_again) {
     if (received == SIGHUP) daemon.reload(read_again);
   }
   daemon.stop();
+  if (const std::string why = daemon.gave_up(); !why.empty()) throw std::runtime_error(why);
 }
 
 struct Runner {

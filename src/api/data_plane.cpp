@@ -256,7 +256,9 @@ void get_license(Call& call, Loaded* loaded) {
   service::CachedView view;
   const base::UnixSeconds now = call.app().clock.now();
   if (loaded != nullptr && loaded->failed) {
-    if (!call.app().cache.find(*ref, nullptr, now, view)) return call.fail(nothing_recorded(Code::unavailable));
+    const bool found = call.app().cache.find(*ref, nullptr, now, view);
+    const bool foreign = found && call.caller->product != 0 && view.terms->product->stored.row != call.caller->product;
+    if (!found || foreign) return call.fail(nothing_recorded(Code::unavailable));
   } else if (loaded != nullptr) {
     if (!loaded->view) return call.fail(Code::not_found);
     use(view, *loaded);
