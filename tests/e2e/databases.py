@@ -5,10 +5,14 @@ for each server; those that are marked `sqlite` concern the file and are left ou
 import itertools
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
+import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from copy import copy as copyobject
+from pathlib import Path
 
 SERVER = os.environ.get("LICTOR_TEST_DATABASE", "")
 _numbers = itertools.count(1)
@@ -31,6 +35,20 @@ class File:
     def change(self, statement):
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute(statement)
+
+    @contextmanager
+    def as_left(self):
+        """As a server that was killed left it. A copy: opening the original would already recover it, which is the
+        server's to do."""
+        with tempfile.TemporaryDirectory(prefix="lictor-copy-") as directory:
+            for path in self.path.parent.glob(f"{self.path.name}*"):
+                if not path.name.endswith(("-shm", ".lock")):
+                    shutil.copyfile(path, Path(directory) / path.name)
+            copy = copyobject(self)
+            copy.path = Path(directory) / self.path.name
+            with closing(sqlite3.connect(copy.path)) as recovered:
+                recovered.execute("SELECT count(*) FROM events")
+                yield copy
 
     def told(self):
         return b""  # watch.py reads the file
@@ -59,14 +77,17 @@ class OnServer:
 
     def rows(self, query):
         # Texts hold no separators of records and units: administrators can't write control characters.
-        bare = query.replace("lower(hex(hash))", "encode(hash, 'hex')")
-        table = _psql(self.url, bare, "--field-separator=\x1f", "--record-separator=\x1e", "--no-align").rstrip("\n")
-        header, *lines = table.split("\x1e")
+        table = _psql(self.url, query, "--field-separator=\x1f", "--record-separator=\x1e", "--no-align").rstrip("\n")
+        header, *lines = table.split("\x1e")  # the first record: names of columns
         names = header.split("\x1f")
         return [dict(zip(names, map(_value, line.split("\x1f")))) for line in lines]
 
     def change(self, statement):
         _psql(self.url, statement)
+
+    @contextmanager
+    def as_left(self):
+        yield self
 
     def told(self):
         if not self._made:

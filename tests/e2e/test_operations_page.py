@@ -91,6 +91,7 @@ def test_the_nightly_backup_is_in_order(tmp_path):
     assert finished.code == 0 and not finished.err.strip(), finished
 
 
+@pytest.mark.sqlite
 def test_what_the_nightly_backup_runs(server, tmp_path):
     unit = (ROOT / "deploy/systemd/lictord-backup.service").read_text(encoding="utf-8")
     config, folder = tmp_path / "lictord.toml", tmp_path / "backups"

@@ -277,6 +277,7 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   ASSERT_EQ(here(activate(license, "a")).text(), "ok");
   start();
   remember(license, "a");
+  ASSERT_EQ(here(activate(license, "b")).text(), "ok");
   const std::int64_t last = store_->open_reader()->audit_head().sequence;
   ASSERT_TRUE(shared_.wrote(last));
   faults_.set_back = true;
