@@ -51,6 +51,7 @@ constexpr std::array kRunners{
     Runner{"backup", daemon::run_backup},
     Runner{"restore", daemon::run_restore},
     Runner{"admin-key", daemon::run_admin_key},
+    Runner{"health", daemon::run_health},
     Runner{"docs", daemon::run_docs},
 };
 

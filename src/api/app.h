@@ -44,6 +44,8 @@ struct App {
   std::function<http::ConnectionCounts()> connections;
   std::function<bool()> stopping;              // true from the moment a stop was asked for: not ready
   std::function<std::uint64_t()> clock_steps;  // by which the system clock was set, since the start
+  // Seats granted or renewed in licenses that are nearly full.
+  std::shared_ptr<base::Counter> nearly_full = std::make_shared<base::Counter>();
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };

@@ -14,6 +14,8 @@ constexpr std::array kBackupFlags{CommandFlag{"--force", "Replace FILE when it e
 constexpr std::array kRestoreFlags{
     CommandFlag{"--force", "Replace a database that is there; it is kept as its name with .previous."}, kJson};
 constexpr std::array kAdminKeyFlags{kJson};
+constexpr std::array kHealthFlags{
+    CommandFlag{"--live", "Ask only whether it answers (/health), not whether it can serve (/ready)."}};
 
 constexpr std::array kCommands{
     Command{.name = "check-config",
@@ -33,6 +35,10 @@ constexpr std::array kCommands{
     Command{.name = "admin-key",
             .summary = "Make a new administrator's API key when admin.key is lost; lictord must not run.",
             .flags = kAdminKeyFlags},
+    Command{.name = "health",
+            .summary = "Ask the lictord that listens there whether it can serve; for the health checks of containers.",
+            .flags = kHealthFlags,
+            .asks_server = true},
     Command{.name = "docs",
             .summary = "Print a page of the documentation that comes from a table of the program.",
             .argument = "PAGE",
@@ -47,7 +53,8 @@ std::span<const Command> command_table() { return kCommands; }
 bool takes_option(const Command* command, const Option& option) noexcept {
   if (command == nullptr || command->all_options) return true;
   if (command->hidden) return false;
-  return option.name == "data" || option.name == "database_url" || option.name == "config";
+  if (option.name == (command->asks_server ? "listen" : "database_url")) return true;
+  return option.name == "data" || option.name == "config";
 }
 
 std::string render_command_table_markdown() {
