@@ -1,7 +1,6 @@
 # What is installed where, and the Debian package made of it by CPack (./dev package). The libraries it depends on are
 # found by dpkg-shlibdeps in the programs themselves.
 set(deploy ${PROJECT_SOURCE_DIR}/deploy)
-set(doc ${CMAKE_INSTALL_PREFIX}/share/doc/lictor)
 
 install(TARGETS lictord lictor RUNTIME DESTINATION bin)
 install(FILES ${deploy}/systemd/lictord.toml DESTINATION /etc/lictor)
@@ -13,6 +12,10 @@ install(DIRECTORY ${deploy}/nginx ${deploy}/apache ${deploy}/monitoring DESTINAT
 foreach(page operations options http-api cli)
   install(FILES ${PROJECT_SOURCE_DIR}/docs/${page}.md DESTINATION share/doc/lictor)
 endforeach()
+
+# Whoever publishes packages is who people write to: cmake -D LICTOR_PACKAGE_CONTACT="Name <name@host>".
+set(LICTOR_PACKAGE_CONTACT "The Lictor authors <maintainers@lictor.example>" CACHE STRING "Maintainer of the Debian package")
+set(package_contact ${LICTOR_PACKAGE_CONTACT})
 
 # Debian wants these compressed, without a time of their own.
 find_program(GZIP gzip)
@@ -31,17 +34,15 @@ install(CODE "
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME lictor)
-set(CPACK_PACKAGE_CONTACT "The Lictor authors <lictor@localhost>")
-set(CPACK_PACKAGE_HOMEPAGE_URL "")
+set(CPACK_PACKAGE_CONTACT "${package_contact}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "software licensing server and its command line")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "software licensing server and its command line
- Lictor issues licenses for software, counts who uses them and answers
- activations, validations and usage over HTTP: node-locked and floating
- seats, subscriptions, trials and metered features.
- .
- lictord is the server, lictor the administrator's command line. It
- listens on loopback; TLS ends in nginx or Apache before it.")
-set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Lictor issues licenses for software, counts who uses them and answers
+activations, validations and usage over HTTP: node-locked and floating
+seats, subscriptions, trials and metered features.
+
+lictord is the server, lictor the administrator's command line. It
+listens on loopback; TLS ends in nginx or Apache before it.")
+set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/package)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_SET_DESTDIR ON)

@@ -7,6 +7,9 @@ SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\
 LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
+# lictord has them when its database is a server of its own.
+OF_A_DATABASE_ELSEWHERE = {"lictor_feed_age_seconds", "lictor_database_up"}
+
 
 def parse_metrics(text):
     """{(name, labels): value} of the Prometheus text format 0.0.4, strictly: each sample belongs to the family whose

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from fronts import Nginx, Process, changed, need
-from metrics_text import parse_metrics
+from metrics_text import OF_A_DATABASE_ELSEWHERE, parse_metrics
 from support import ROOT, eventually, free_port, run, seconds
 
 yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed (./dev test installs it)")
@@ -79,10 +79,6 @@ def test_the_dashboard_asks_for_what_there_is(server, tmp_path):
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
     checked = run(need("promtool", "prometheus"), "check", "rules", path)
     assert checked.code == 0, checked
-
-
-# lictord has them when its database is a server of its own.
-OF_A_DATABASE_ELSEWHERE = {"lictor_feed_age_seconds", "lictor_database_up"}
 
 
 def test_filebeat_is_told_the_lines_that_are_written(start_server):
@@ -163,7 +159,7 @@ class Watch:
         (self.directory / "lictor.rules.yml").write_text(short, encoding="utf-8")
         config = changed(
             text_of("prometheus.yml"),
-            (r"(?<=_interval: )\d+s", "500ms"),
+            (r"(?<=_interval: )\d+s", "1s"),
             (r"127\.0\.0\.1:8000", f"127.0.0.1:{server.port}"),
             (r"127\.0\.0\.1:9093", f"127.0.0.1:{self.ports['alertmanager']}"),
             (r"127\.0\.0\.1:9115", f"127.0.0.1:{self.ports['blackbox']}"),
@@ -184,7 +180,7 @@ class Watch:
         self.processes.append(Process(self.directory / f"{name}.log", program, address, *options, cwd=self.directory))
 
     def start(self):
-        self.run("blackbox", "prometheus-blackbox-exporter", "--config.file=blackbox.yml")
+        self.run("blackbox", "prometheus-blackbox-exporter", "--config.file=blackbox.yml", "--timeout-offset=0.1")
         self.run(
             *("alertmanager", "prometheus-alertmanager", "--config.file=alertmanager.yml", "--storage.path=alertmanager"),
             "--cluster.listen-address=",
