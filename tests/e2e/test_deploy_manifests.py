@@ -134,6 +134,7 @@ def test_users_and_databases_match(compose_secrets):
 def test_secrets_are_made_once_and_kept_from_others(compose_secrets):
     before = {path.name: path.read_bytes() for path in compose_secrets.iterdir()}
     assert compose_secrets.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in compose_secrets.iterdir()), "containers have other users"
     assert run(DOCKER / "make-secrets", "other.example.com", compose_secrets).code == 0
     assert before == {path.name: path.read_bytes() for path in compose_secrets.iterdir()}
     subject = run("openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", compose_secrets / "tls.crt")
@@ -284,7 +285,7 @@ def test_the_volume_of_kubernetes_will_do(start_server, tmp_path):
     volume = tmp_path / "volume"
     volume.mkdir()
     volume.chmod(0o2777)
-    server = start_server(wait=False, demo=False)
+    server = start_server(demo=False)
     server.stop()
     server.data = volume / "data"
     server.start()
