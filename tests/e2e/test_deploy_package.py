@@ -16,6 +16,7 @@ SCRIPTS = ("postinst", "prerm", "postrm")
 def package(tmp_path_factory):
     """The package, and the directory that it was unpacked into (control files in DEBIAN/)."""
     cpack = need("cpack", "cmake")
+    need("file", "file")  # by which CPack finds what dpkg-shlibdeps is to look at
     folder = tmp_path_factory.mktemp("package")
     made = run(cpack, "--config", BUILD / "CPackConfig.cmake", "-G", "DEB", "-B", folder, cwd=BUILD, limit=300)
     assert made.code == 0, made
