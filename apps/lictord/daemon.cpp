@@ -18,6 +18,7 @@
 #include "config/data_files.h"
 #include "config/live_options.h"
 #include "http/server.h"
+#include "lictord/address.h"
 #include "lictord/admin_key.h"
 #include "lictord/data_directory.h"
 #include "lictord/demo.h"
@@ -56,18 +57,7 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string url_of(const std::string& host, std::uint16_t port) {
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  return fmt::format("http://{}:{}", is_ipv6 ? "[" + host + "]" : host, port);
-}
-
 constexpr std::chrono::milliseconds kReadPause{250};  // between two looks for a database server that was lost
-
-// How a client on this machine gets there: "any address" is none to connect to.
-std::string local_url_of(const std::string& host, std::uint16_t port) {
-  if (host == "0.0.0.0") return url_of("127.0.0.1", port);
-  return url_of(host == "::" ? "::1" : host, port);
-}
 
 http::ServerLimits limits_of(const config::Options& options) {
   http::ServerLimits limits;
@@ -303,6 +293,10 @@ void Daemon::Parts::register_metrics() {
                 [this, count] { return count(totals.active_licenses.load()); });
   metrics.gauge("lictor_seats_held", "Seats held, over all licenses.",
                 [this, count] { return count(totals.seats_held.load()); });
+  metrics.counter_from(
+      "lictor_seats_nearly_exhausted_total",
+      "Seats granted or renewed in floating licenses of ten seats or more, a tenth of them or less being free.",
+      [this, count] { return count(app.nearly_full->value()); });
   metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
                        [this, count] { return count(statistics.dropped_refusals()); });
   metrics.gauge("lictor_database_up", "Whether the database could be read when it was last tried.",
@@ -361,8 +355,8 @@ void Daemon::start() {
   // A port that was free by chance is another one the next time. Not only at the first start: that may have failed
   // later.
   if (fs::exists(parts_->data / config::kAdminKeyFile) && parts_->options.server.listen_port != 0) {
-    write_profile_file((parts_->data / config::kProfileFile).string(), local_url_of(host, parts_->server.port()),
-                       config::kAdminKeyFile);
+    write_profile_file((parts_->data / config::kProfileFile).string(),
+                       url_of(local_host_of(host), parts_->server.port()), config::kAdminKeyFile);
   }
   try {
     parts_->url_file.emplace((parts_->data / config::kUrlFile).string(), url);

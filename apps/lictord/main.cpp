@@ -48,9 +48,13 @@ struct Runner {
   int (*run)(const config::CommandLine& line);
 };
 constexpr std::array kRunners{
-    Runner{"check-config", daemon::run_check_config}, Runner{"backup", daemon::run_backup},
-    Runner{"restore", daemon::run_restore},           Runner{"admin-key", daemon::run_admin_key},
-    Runner{"migrate", daemon::run_migrate},           Runner{"docs", daemon::run_docs},
+    Runner{"check-config", daemon::run_check_config},
+    Runner{"backup", daemon::run_backup},
+    Runner{"restore", daemon::run_restore},
+    Runner{"admin-key", daemon::run_admin_key},
+    Runner{"migrate", daemon::run_migrate},
+    Runner{"health", daemon::run_health},
+    Runner{"docs", daemon::run_docs},
 };
 
 int run_command(const config::CommandLine& line) {
