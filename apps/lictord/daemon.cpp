@@ -311,6 +311,8 @@ void Daemon::Parts::register_metrics() {
                        [this, count] { return count(store->connections().opened); });
   metrics.counter_from("lictor_database_connections_lost_total", "Connections to the database server that were lost.",
                        [this, count] { return count(store->connections().lost); });
+  metrics.gauge("lictor_background_leader", "1: this replica sweeps leases, adds figures up and drops what is old.",
+                [this] { return statistics.leads() ? 1.0 : 0.0; });
   metrics.gauge("lictor_feed_age_seconds", "Age of what is known of other replicas' changes; 0 with SQLite.",
                 [this] { return feed ? static_cast<double>(feed->age().count()) / 1000 : 0.0; });
   metrics.counter_from("lictor_feed_changes_total", "Changes of other replicas that were applied to memory.",

@@ -1,6 +1,6 @@
 """Databases of the servers under test. By default each has its own file of SQLite in its data directory. With
-LICTOR_TEST_DATABASE, the URL of a PostgreSQL server on which databases can be made, the same tests run with one there
-for each server; those that are marked `sqlite` concern the file and are left out."""
+LICTOR_TEST_ON=postgresql the same tests run with databases on the server that LICTOR_TEST_POSTGRESQL names; those that
+are marked `sqlite` concern the file and are left out."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from copy import copy as copyobject
 from pathlib import Path
 
-SERVER = os.environ.get("LICTOR_TEST_DATABASE", "")
+SERVER = os.environ["LICTOR_TEST_POSTGRESQL"] if os.environ.get("LICTOR_TEST_ON") == "postgresql" else ""
 _numbers = itertools.count(1)
 
 
