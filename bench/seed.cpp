@@ -58,7 +58,8 @@ std::string terms_text(unsigned max_clients) {
 }
 
 std::unique_ptr<store::Store> open_store(const FillOptions& options) {
-  if (options.database.starts_with("postgresql:")) return store::open_postgres({.url = options.database, .on_commit = {}});
+  if (options.database.starts_with("postgresql:"))
+    return store::open_postgres({.url = options.database, .on_commit = {}});
   if (options.database.starts_with("mysql:")) return store::open_mysql({.url = options.database, .on_commit = {}});
   return store::open_sqlite({.path = options.data + "/lictor.db", .checkpoint_pages = 10'000, .on_commit = {}});
 }

@@ -84,7 +84,8 @@ bool is_server(const config::Options& options) {
 // A server's database is backed up with that server's own means.
 void require_file(const config::CommandLine& line) {
   if (!is_server(*line.outcome.options)) return;
-  throw std::runtime_error("the database is not a file: back it up and restore it as its server does (docs/operations.md)");
+  throw std::runtime_error(
+      "the database is not a file: back it up and restore it as its server does (docs/operations.md)");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "lictord/daemon.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,6 +92,7 @@ struct Daemon::Parts {
   std::unique_ptr<store::Store> open_database();
   service::ReadOptions read_options();
   void load();
+  void give_up(std::string_view why);
   service::WriteOptions write_options();
   http::ServerOptions server_options() const;
   void register_metrics();
@@ -109,6 +110,8 @@ struct Daemon::Parts {
   base::Histogram& batch_jobs;
   std::unique_ptr<store::Store> store;
   const bool first_start;
+  mutable std::mutex gave_up_mutex;  // also while app.feed is set
+  std::string gave_up;               // why
   const crypto::Prf key_digest;
   std::optional<Demo> demo;
   const crypto::Prf::Key process_key;
@@ -125,8 +128,6 @@ struct Daemon::Parts {
   http::Server server;
   ServiceWatch watch;
   std::optional<UrlFile> url_file;
-  std::mutex gave_up_mutex;
-  std::string gave_up;  // why
   std::unique_ptr<service::Feed> feed;
 };
 
@@ -161,7 +162,8 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
           *store, writes, clock, io_threads, statistics_of(options),
           [this](std::string_view what) {
             log.error("statistics.failed", "Statistics can't be written now; they are tried again", {{"error", what}});
-          }),
+          },
+          [this](std::string_view why) { give_up(why); }),
       app{clock,
           log,
           metrics,
@@ -236,19 +238,25 @@ void Daemon::Parts::load() {
   given.on_back = [this](std::chrono::milliseconds after) {
     log.info("feed.back", "Changes of other replicas are read again", {{"after_ms", after.count()}});
   };
-  given.on_moved = [this](std::string_view why) {
-    log.error("database.moved", "The database serves elsewhere now; stopping", {{"error", why}});
-    {
-      const std::lock_guard lock(gave_up_mutex);
-      gave_up = why;
-    }
-    ::kill(::getpid(), SIGTERM);
-  };
   feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
-  app.feed = feed.get();
+  {
+    const std::lock_guard lock(gave_up_mutex);
+    app.feed = feed.get();
+  }
   if (!feed->catch_up(2 * options.database.timeout))
     throw store::StoreError(store::StoreError::Kind::connection_lost,
                             "database " + store->describe() + ": products and policies can't be read");
+}
+
+// Two servers of one vendor must not answer from two databases.
+void Daemon::Parts::give_up(std::string_view why) {
+  log.error("database.moved", "The database serves elsewhere now; stopping", {{"error", why}});
+  {
+    const std::lock_guard lock(gave_up_mutex);
+    if (app.feed != nullptr) app.feed->distrust();
+    gave_up = why;
+  }
+  ::kill(::getpid(), SIGTERM);
 }
 
 service::WriteOptions Daemon::Parts::write_options() {
@@ -395,8 +403,8 @@ void Daemon::print_banner() const {
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
   text += fmt::format("  database   {}\n", parts_->store->is_shared()
-                                                 ? parts_->store->describe()
-                                                 : "sqlite:" + shown(parts_->options.database.sqlite_path));
+                                               ? parts_->store->describe()
+                                               : "sqlite:" + shown(parts_->options.database.sqlite_path));
   const auto describe_key = [](const fs::path& path, std::string_view what) {
     std::error_code error;
     return fs::exists(path, error) ? fmt::format("{} (mode 0600{})", shown(path), what)

@@ -4,6 +4,7 @@ price of the change feed, how soon a revocation is seen elsewhere, validations b
 import contextlib
 import json
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -193,7 +194,7 @@ def filled(bench: Bench, database, name: str, licenses: int = LICENSES, clients:
     """A database on the server, and the directory that says what is in it."""
     url = database.create_database(name)
     data = bench.work / f'{database.name}-{name}'
-    subprocess.run(['rm', '-rf', str(data)], check=True)
+    shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     bench.say(f'fill {database.name} {name}: {licenses:,} licenses')
     bench.tool('bench_seed', 'fill', '--data', data, '--database', url, '--licenses', licenses, '--max-clients', '0',
@@ -204,9 +205,10 @@ def filled(bench: Bench, database, name: str, licenses: int = LICENSES, clients:
 def replica(bench: Bench, data: pathlib.Path, number: int, url: str, *options: str):
     """A lictord with a data directory of its own, on the database that `data` describes."""
     own = data.parent / f'{data.name}-{number}'
-    subprocess.run(['rm', '-rf', str(own)], check=True)
+    shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
-    (own / 'bench.dataset').write_text((data / 'bench.dataset').read_text())
+    for name in ('bench.dataset', 'bench.key'):
+        shutil.copyfile(data / name, own / name)
     return bench.lictord(own, BOTH_CPUS, 1, '--database-url', url, *options)
 
 

@@ -10,8 +10,8 @@ namespace lictor::api {
 void handle_health(Call& call) { call.succeed(200, R"({"healthy":true})", "The server is alive"); }
 
 // Readiness: migrations are done before the server listens; what remains is that the database answers and no stop was
-// asked for. Of a database server that can't be reached, readiness outlasts the loss for as long as memory answers: else a
-// balancer would take every replica away at once.
+// asked for. Of a database server that can't be reached, readiness outlasts the loss for as long as memory answers:
+// else a balancer would take every replica away at once.
 void handle_ready(Call& call) {
   if (call.app().stopping())
     return call.fail(Failure{licensing::Code::unavailable, "The server is stopping", {}, 1, {}});

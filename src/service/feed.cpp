@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <future>
-#include <utility>
 
 #include "base/encoding.h"
 #include "base/id.h"
@@ -18,7 +17,6 @@ constexpr std::size_t kNotesAtOnce = 2'000;
 constexpr int kMostPages = 50;  // of one read; whoever is further behind forgets everything instead
 constexpr milliseconds kRetry{100};
 constexpr milliseconds kLookInterval{20};
-constexpr std::int64_t kAskForMove = 500;  // milliseconds
 
 bool is_about_catalog(std::string_view action) {
   return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
@@ -54,11 +52,7 @@ std::int64_t Feed::now() noexcept {
 }
 
 Feed::Feed(store::Store& store, WritePath& writes, Cache& cache, CatalogSync& catalog, FeedOptions options)
-    : store_(store),
-      writes_(writes),
-      cache_(cache),
-      catalog_(catalog),
-      options_(std::move(options)) {
+    : store_(store), writes_(writes), cache_(cache), catalog_(catalog), options_(std::move(options)) {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "lictor-feed");
 }
@@ -77,9 +71,7 @@ void Feed::stop() {
 
 milliseconds Feed::age() const noexcept { return milliseconds(now() - read_at_.load(std::memory_order_relaxed)); }
 
-FeedCounts Feed::counts() const noexcept {
-  return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()};
-}
+FeedCounts Feed::counts() const noexcept { return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()}; }
 
 bool Feed::catch_up(milliseconds limit) {
   std::unique_lock lock(mutex_);
@@ -151,18 +143,9 @@ bool Feed::apply(store::ChangePage&& page) {
   return true;
 }
 
-// What was moved away keeps its history as it was: nothing there tells of it.
-void Feed::notice_move() {
-  const std::int64_t time = now();
-  if (time - asked_for_move_at_ < kAskForMove) return;
-  reader_->ping();
-  asked_for_move_at_ = time;
-}
-
 void Feed::poll() {
   const std::int64_t started = now();
   if (!reader_) reader_ = store_.open_feed_reader(options_.trust);
-  notice_move();
   for (int pages = 0;; ++pages) {
     store::ChangePage page;
     if (started_) page = reader_->changes(place_, kNotesAtOnce);
@@ -188,13 +171,8 @@ void Feed::loop() {
     const std::uint64_t asked = asked_;
     lock.unlock();
     std::string why;
-    bool moved = false;
     try {
       poll();
-    } catch (const store::StoreError& error) {
-      why = error.what();
-      moved = error.kind() == store::StoreError::Kind::moved;
-      reader_.reset();
     } catch (const std::exception& error) {
       why = error.what();
       reader_.reset();
@@ -204,10 +182,6 @@ void Feed::loop() {
       lost_at = now();
       ++lost_;
       if (options_.on_lost) options_.on_lost(why);
-    }
-    if (moved) {
-      current_until_ = usable_until_ = 0;
-      if (!std::exchange(moved_, true) && options_.on_moved) options_.on_moved(why);
     }
     lost = !why.empty();
     lock.lock();

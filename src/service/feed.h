@@ -31,8 +31,6 @@ struct FeedOptions {
   std::chrono::milliseconds staleness{300'000};
   std::function<void(std::string_view why)> on_lost;  // on the feed's thread, as on_back; may be empty
   std::function<void(std::chrono::milliseconds after)> on_back;
-  // The database serves elsewhere now: nothing is answered from memory any more. Once.
-  std::function<void(std::string_view why)> on_moved;
 };
 
 struct FeedCounts {
@@ -49,9 +47,9 @@ class Feed {
   ~Feed();  // stop()
 
   // Whether memory may be answered from, costs a few nanoseconds.
-  bool is_current() const noexcept { return now() < current_until_.load(std::memory_order_relaxed); }
+  bool is_current() const noexcept { return now() < current_until_.load(std::memory_order_relaxed) && !is_distrusted_; }
   // Whether it still may when the database can't be read.
-  bool is_usable() const noexcept { return now() < usable_until_.load(std::memory_order_relaxed); }
+  bool is_usable() const noexcept { return now() < usable_until_.load(std::memory_order_relaxed) && !is_distrusted_; }
   std::chrono::milliseconds age() const noexcept;  // since the last read that was applied
   // Until all that was committed before the call is applied; false: not within that time.
   bool catch_up(std::chrono::milliseconds limit);
@@ -60,13 +58,14 @@ class Feed {
   // Whether one more look for something unknown is fine now: a stranger must not make us look all the time.
   bool may_look() noexcept;
   FeedCounts counts() const noexcept;
+  // Memory is to be trusted no more, whatever is read.
+  void distrust() noexcept { is_distrusted_ = true; }
   void stop();  // idempotent; before the write path's
 
  private:
   static std::int64_t now() noexcept;  // milliseconds of CLOCK_BOOTTIME, which goes on while the machine sleeps
   void loop();
   void poll();
-  void notice_move();
   bool apply(store::ChangePage&& page);
   bool reset();
   bool on_write_path(std::function<void()> work);
@@ -78,11 +77,11 @@ class Feed {
   const FeedOptions options_;
   std::unique_ptr<store::Reader> reader_;
   store::ChangePlace place_;
-  bool started_ = false, moved_ = false;
-  std::int64_t asked_for_move_at_ = 0;
+  bool started_ = false;
   std::atomic<std::int64_t> read_at_{0}, current_until_{0}, usable_until_{0};
   std::atomic<std::uint64_t> notes_{0}, resets_{0}, lost_{0};
   std::atomic<std::int64_t> sequence_{0}, looked_at_{0};
+  std::atomic<bool> is_distrusted_{false};
 
   std::mutex mutex_;
   std::condition_variable wake_, applied_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 namespace lictor::service {
 namespace {
@@ -35,11 +36,13 @@ struct InternalJob final : AdminJob {
 }  // namespace
 
 Statistics::Statistics(store::Store& store, WritePath& writes, const base::Clock& clock, unsigned io_threads,
-                       StatisticsOptions options, std::function<void(std::string_view)> on_error)
+                       StatisticsOptions options, std::function<void(std::string_view)> on_error,
+                       std::function<void(std::string_view)> on_moved)
     : is_shared_(store.is_shared()),
       writes_(writes),
       clock_(clock),
       on_error_(std::move(on_error)),
+      on_moved_(std::move(on_moved)),
       reader_(store.open_reader()),
       buffer_(io_threads),
       keeper_(*reader_, [this](const auto& work) { return write(work); }),
@@ -191,10 +194,21 @@ bool Statistics::drop_old() {
     std::size_t dropped = kDroppedAtOnce;
     while (dropped == kDroppedAtOnce) {
       if (std::chrono::steady_clock::now() >= end) return false;
-      if (!write_leading([&](store::Tx& tx) { dropped = steps[drop_step_ % std::size(steps)](tx.statistics()); })) return false;
+      if (!write_leading([&](store::Tx& tx) { dropped = steps[drop_step_ % std::size(steps)](tx.statistics()); }))
+        return false;
     }
   }
   return true;
+}
+
+// What was moved away keeps its licenses as they were: nothing else there tells of it while nothing is written.
+void Statistics::notice_move() {
+  try {
+    reader_->ping();
+  } catch (const store::StoreError& error) {
+    if (error.kind() != store::StoreError::Kind::moved || std::exchange(moved_, true)) return;
+    if (on_moved_) on_moved_(error.what());
+  }
 }
 
 void Statistics::loop() {
@@ -212,6 +226,7 @@ void Statistics::loop() {
     const bool drop_due = std::exchange(drop_now_, false) || now >= next_drop;
     const bool seats_due = asked(kSeats) || now >= last_seats + options_.interval;
     lock.unlock();
+    if (beat) notice_move();
     run(kRefusals, refusals);
     if (seats_due) {
       last_seats = now;

@@ -1,7 +1,8 @@
 // What happens beside the answers, on a thread of its own: refusals are written down, leases that have ended are taken
 // out, seats are rolled up into the figures of days, and what is old goes. Everything is written through the write path
-// in small transactions; nothing here is audited. Of the processes on one database each writes its own refusals down,
-// and one, the first that asks for it as long as it lives, does the rest (store.h, Tx::lead()). Thread-safe.
+// in small transactions; nothing here is audited. It also notices when the database was moved elsewhere. Of the
+// processes on one database each writes its own refusals down, and one, the first that asks for it as long as it lives,
+// does the rest (store.h, Tx::lead()). Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,9 @@ class Statistics {
  public:
   // Everything must outlive stop().
   Statistics(store::Store& store, WritePath& writes, const base::Clock& clock, unsigned io_threads,
-             StatisticsOptions options, std::function<void(std::string_view what)> on_error);
-  ~Statistics();  // stop()
+             StatisticsOptions options, std::function<void(std::string_view what)> on_error,
+             std::function<void(std::string_view why)> on_moved = {});  // once, on the thread
+  ~Statistics();                                                        // stop()
 
   void set_options(const StatisticsOptions& options);  // takes effect at once
   StatisticsOptions options() const;
@@ -52,7 +54,7 @@ class Statistics {
 
   const RefusalBuffer& buffer() const noexcept { return buffer_; }
   std::uint64_t dropped_refusals() const noexcept { return buffer_.not_kept() + keeper_.lost(); }  // counted only
-  bool leads() const noexcept { return lead_.load(std::memory_order_relaxed) != 0; }  // when it last asked
+  bool leads() const noexcept { return lead_.load(std::memory_order_relaxed) != 0; }               // when it last asked
   std::int64_t rolled_up() const noexcept { return rolled_up_.load(std::memory_order_relaxed); }   // sequence
 
  private:
@@ -70,11 +72,12 @@ class Statistics {
   bool write_leading(const std::function<void(store::Tx&)>& work);
   bool take_seats();
   bool drop_old();
+  void notice_move();
 
   const bool is_shared_;
   WritePath& writes_;
   const base::Clock& clock_;
-  const std::function<void(std::string_view)> on_error_;
+  const std::function<void(std::string_view)> on_error_, on_moved_;
   const std::unique_ptr<store::Reader> reader_;
   RefusalBuffer buffer_;
   RefusalKeeper keeper_;
@@ -91,6 +94,7 @@ class Statistics {
   Progress progress_[kTasks];
   bool stopping_ = false;
   bool drop_now_ = false;
+  bool moved_ = false;  // of the thread alone
   std::thread thread_;
 };
 

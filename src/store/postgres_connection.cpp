@@ -16,7 +16,8 @@ using Kind = StoreError::Kind;
 
 constexpr Oid kInt8 = 20, kText = 25, kBytea = 17;  // pg_type.dat
 constexpr int kBinary = 1;
-constexpr const char* kOnlyReads = " (is it a standby? Name the primary, or all hosts: the one that is written to is found)";
+constexpr const char* kOnlyReads =
+    " (is it a standby? Name the primary, or all hosts: the one that is written to is found)";
 
 // https://www.postgresql.org/docs/15/errcodes-appendix.html
 Kind kind_of_state(std::string_view state) {
@@ -202,8 +203,8 @@ void PostgresConnection::open() {
   if (PQstatus(connection_) != CONNECTION_OK) {
     const std::string reason = trimmed(PQerrorMessage(connection_));
     const bool only_reads = reason.find("session is read-only") != std::string::npos;
-    throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason +
-                                                (only_reads ? kOnlyReads : ""));
+    throw StoreError(Kind::connection_lost,
+                     "database " + options_.shown + " can't be reached: " + reason + (only_reads ? kOnlyReads : ""));
   }
   opened_at_ = std::chrono::steady_clock::now();
   if (options_.counters) counted_.emplace(options_.counters);
@@ -213,10 +214,11 @@ void PostgresConnection::open() {
 void PostgresConnection::set_up() {
   PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
   // What is acknowledged is on the disk; the server's default may have been weakened.
-  execute(options_.read_only ? "SET default_transaction_read_only = on; SET jit = off"
-                             : "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting("
-                               "'synchronous_commit') NOT IN ('on', 'remote_apply'); SET jit = off; SET lock_timeout = '20s'; "
-                               "SET idle_in_transaction_session_timeout = '60s'");
+  execute(options_.read_only
+              ? "SET default_transaction_read_only = on; SET jit = off"
+              : "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting("
+                "'synchronous_commit') NOT IN ('on', 'remote_apply'); SET jit = off; SET lock_timeout = '20s'; "
+                "SET idle_in_transaction_session_timeout = '60s'");
   if (!options_.settings.empty()) execute(options_.settings.c_str());
   if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1) fail_lost("pipeline mode");
 }

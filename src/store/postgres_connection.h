@@ -44,7 +44,7 @@ class PostgresConnection final : public Connection {
     bool read_only = false;               // for readers: a mistake in a statement can't change anything
     std::chrono::milliseconds recycle{};  // age at which it is opened anew, between transactions; 0: never
     std::shared_ptr<ConnectionCounters> counters = nullptr;
-    std::string settings = {};            // statements that run when it was opened
+    std::string settings = {};  // statements that run when it was opened
   };
 
   explicit PostgresConnection(Options options);

@@ -375,11 +375,11 @@ class Reader {
   // Sequence and hash of the newest event as the database's head record has them.
   virtual StoredEvent audit_head() = 0;
   virtual Totals totals() = 0;  // exact and cheap: kept in step by every transaction
-  // What happened after `place`, at most `limit` events of it. In the order of sequences, which is that of commits: what
-  // is read once leaves nothing before it that comes later.
+  // What happened after `place`, at most `limit` events of it. In the order of sequences, which is that of commits:
+  // what is read once leaves nothing before it that comes later.
   virtual ChangePage changes(const ChangePlace& place, std::size_t limit) = 0;
   virtual std::int64_t catalog_version() = 0;  // see Tx::lock_catalog()
-  virtual void ping() = 0;      // throws StoreError when the database can't be reached
+  virtual void ping() = 0;                     // throws StoreError when the database can't be reached
   virtual StatisticsReader& statistics() = 0;
   // All that `reads` reads with this reader is of one moment, and many small reads cost less.
   virtual void at_one_moment(const std::function<void()>& reads) = 0;
@@ -387,9 +387,9 @@ class Reader {
 
 // Of connections to a database server.
 struct ConnectionCounts {
-  std::int64_t open = 0;           // now
-  std::int64_t opened = 0;         // ever
-  std::int64_t lost = 0;           // while they were in use
+  std::int64_t open = 0;    // now
+  std::int64_t opened = 0;  // ever
+  std::int64_t lost = 0;    // while they were in use
 };
 
 // Thread-safe except where a returned object says otherwise.

@@ -457,6 +457,7 @@ def test_the_log_file_is_opened_anew(reloadable):
     log.rename(moved)
     api_key = server.create_api_key()["api_key"]
     refuse(server, api_key, 3)  # still to the file that was moved
+    eventually(lambda: moved.read_text(encoding="utf-8").count("LICENSE_KEY_INVALID") >= 3)
     at_hand.reload()
     assert stat.S_IMODE(log.stat().st_mode) == 0o640
     eventually(lambda: "options.reloaded" in log.read_text(encoding="utf-8"))

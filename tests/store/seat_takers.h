@@ -52,8 +52,8 @@ class SecondProcess {
   ~SecondProcess();
   SecondProcess(const SecondProcess&) = delete;
   SecondProcess& operator=(const SecondProcess&) = delete;
-  void begin(std::uint64_t license);       // take_seats() there
-  std::optional<unsigned> end();           // how many got one; nothing: the process ended
+  void begin(std::uint64_t license);  // take_seats() there
+  std::optional<unsigned> end();      // how many got one; nothing: the process ended
 
  private:
   int commands_ = -1, answers_ = -1;

@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "unit/service/service_test.h"
 #include "store/written_events.h"
+#include "unit/service/service_test.h"
 
 namespace lictor::service {
 namespace {
@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 // What a feed reads can be made to fail, and its history to be another one.
 struct Faults {
-  std::atomic<bool> lost{false}, moved{false}, set_back{false};
+  std::atomic<bool> lost{false}, set_back{false};
 };
 
 class FeedReader final : public store::Reader {
@@ -23,10 +23,7 @@ class FeedReader final : public store::Reader {
     page.is_another = page.is_another || faults_.set_back.exchange(false);
     return page;
   }
-  void ping() override {
-    if (faults_.moved) throw store::StoreError(store::StoreError::Kind::moved, "it was moved");
-    real().ping();
-  }
+  void ping() override { real().ping(); }
   store::StoredEvent audit_head() override { return real().audit_head(); }
 
   std::optional<store::LicenseView> license(const store::LicenseRef& ref, std::optional<std::string_view> client_id,
@@ -123,7 +120,6 @@ class FeedTest : public ServiceTest {
     options.staleness = staleness;
     options.on_lost = [this](std::string_view) { ++lost_; };
     options.on_back = [this](milliseconds) { ++back_; };
-    options.on_moved = [this](std::string_view) { ++moved_; };
     feed_ = std::make_unique<Feed>(shared_, writes_, cache_, sync_, options);
     ASSERT_TRUE(feed_->catch_up(milliseconds(5'000)));
   }
@@ -175,7 +171,7 @@ class FeedTest : public ServiceTest {
 
   Faults faults_;
   SharedStore shared_;
-  std::atomic<int> lost_{0}, back_{0}, moved_{0}, loaded_{0};
+  std::atomic<int> lost_{0}, back_{0}, loaded_{0};
   CatalogSync sync_{shared_, catalog_, cache_, [this](store::Reader&) { ++loaded_; }};
   WritePath writes_{shared_, catalog_, cache_, clock_, {}, &sync_};
   std::unique_ptr<Feed> feed_;
@@ -287,14 +283,12 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   EXPECT_FALSE(shared_.wrote(last)) << "that sequence may be another's event now";
 }
 
-TEST_F(FeedTest, AMovedDatabaseIsTrustedNoMore) {
+TEST_F(FeedTest, DistrustEndsAnswersFromMemory) {
   start();
-  faults_.moved = true;
-  EXPECT_TRUE(eventually([&] { return moved_ == 1; }));
+  feed_->distrust();
+  ASSERT_TRUE(catches_up());
   EXPECT_FALSE(feed_->is_current());
   EXPECT_FALSE(feed_->is_usable());
-  std::this_thread::sleep_for(milliseconds(300));
-  EXPECT_EQ(moved_, 1) << "told once";
 }
 
 TEST_F(FeedTest, BatchesDecideByThePolicyThatTheDatabaseHas) {
