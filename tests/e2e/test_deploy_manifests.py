@@ -280,6 +280,7 @@ def test_who_of_the_ingresses_answers(path, who):
     assert "whitelist-source-range" in " ".join(of_kind("Ingress")["lictord-admin"]["metadata"]["annotations"])
 
 
+@pytest.mark.sqlite
 def test_the_volume_of_kubernetes_will_do(start_server, tmp_path):
     """An emptyDir may be written by everybody, which lictord refuses for its data; a directory in it is its own."""
     volume = tmp_path / "volume"

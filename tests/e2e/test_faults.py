@@ -411,7 +411,7 @@ def test_many_threads_while_the_clock_jumps(stepping):
         thread.start()
     rng = random.Random(5)
     looked = 0
-    while time.monotonic() < ends:
+    while time.monotonic() < ends or looked <= 5:
         stepping.set(rng.randrange(-30, 30) * HOUR)
         time.sleep(0.1)
         # Between two looks at the clock it may step: only what holds by both of them counts.
@@ -422,5 +422,4 @@ def test_many_threads_while_the_clock_jumps(stepping):
     for thread in threads:
         thread.join()
     assert not odd, odd[:3]
-    assert looked > 5
     assert not re.search(r"\bERROR\b", server.logs()), server.logs()[-1000:]

@@ -86,6 +86,7 @@ def test_a_port_that_needs_a_privilege(tmp_path):
 
 
 @pytest.mark.quick
+@pytest.mark.sqlite
 def test_a_data_directory_in_use(server):
     for port in ("0", server.port):
         finished = lictord("--data", server.data, "--listen", f"127.0.0.1:{port}")
@@ -128,6 +129,7 @@ def test_what_was_asked_wrongly(tmp_path, args, env, line):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.sqlite
 def test_a_database_of_a_newer_version(start_server):
     server = start_server()
     server.stop()

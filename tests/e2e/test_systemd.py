@@ -78,6 +78,7 @@ def test_the_watchdog_of_another_process_is_left_alone(start_server, manage):
     assert server.call("GET", "/ready").status_code == 200
 
 
+@pytest.mark.sqlite
 def test_the_watchdog_goes_hungry_while_the_database_does_not_answer(start_server, manage):
     """Another program holds the database: transactions wait (for 5 s at most), and so does the watchdog."""
     manager = manage(watchdog_seconds=1.0)
