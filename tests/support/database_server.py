@@ -35,6 +35,18 @@ def newest(pattern):
     return found[-1] if found else None
 
 
+def psql(url, text):
+    """What the statements give, as lines."""
+    finished = subprocess.run(
+        [f"{PostgreSql.programs}/psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
+         f"--dbname={url}", "--command", text],
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(finished.stderr)
+    return finished.stdout.strip()
+
+
 class PostgreSql:
     """One cluster. `settings` are lines of postgresql.conf beyond the defaults of Debian's package. `copy_of`: a streaming
     standby of that one, which must run."""
@@ -159,6 +171,9 @@ class PostgreSql:
         self.stop(mode)
         self.start()
 
+    def running(self):
+        return (self.data / "postmaster.pid").exists() and os.path.exists(f"/proc/{self.process()}")
+
     def process(self):
         return int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
 
@@ -170,21 +185,15 @@ class PostgreSql:
             time.sleep(0.01)
 
     def sql(self, text, database="postgres"):
-        environment = {"PGPASSWORD": self.password, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        finished = subprocess.run(
-            [f"{self.programs}/psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-             f"--host=127.0.0.1", f"--port={self.port}", f"--username={ROLE}", f"--dbname={database}", "--command", text],
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        if finished.returncode != 0:
-            raise RuntimeError(finished.stderr)
-        return finished.stdout.strip()
+        return psql(self.url(database), text)
 
     def create_database(self, name):
         self.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         return self.url(name)
 
     def remove(self):
-        self.stop("immediate")
+        if self.running():  # perhaps it was stopped with SIGSTOP, and answers nothing
+            self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

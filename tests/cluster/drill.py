@@ -1,0 +1,146 @@
+"""A drill: a cluster under load, one fault after the other, and what it looked like from outside."""
+
+import sys
+import time
+from dataclasses import dataclass
+
+from cluster import Cluster, Pair
+from load import Load
+from support import eventually
+from verify import verify
+
+SETTLE = 4.0  # seconds between two faults
+WRITES = ("activate", "deactivate", "revoke", "suspend", "resume")
+
+
+@dataclass
+class Seen:
+    """Of one fault, from outside."""
+
+    fault: str
+    writes: float  # seconds without any acknowledged write
+    validations: float  # and without any validation answered
+    lasted: float  # until the database was there again, by what did it; 0: it was no matter of the database
+    refused: int  # requests that were refused for now or cut off
+    slowest: float  # request
+
+    def __str__(self):
+        database = f"{self.lasted:6.2f} s" if self.lasted else "       –"
+        return (f"{self.fault:<44} {database}  {self.writes:6.2f} s  {self.validations:6.2f} s  {self.refused:7}  "
+                f"{self.slowest:6.2f} s")
+
+
+SEEN_HEAD = f"{'fault':<44} {'database':>8}  {'writes':>8}  {'validate':>8}  {'refused':>7}  {'slowest':>8}"
+
+
+class Drill:
+    def __init__(self, cluster, say=print):
+        self.cluster, self.say = cluster, say
+        self.began = time.monotonic()
+        self.seen = []
+        self.load = Load(cluster).start()
+
+    def tell(self, text):
+        self.say(f"[{time.monotonic() - self.began:6.1f} s] {text}")
+
+    def under(self, fault, work, settle=SETTLE):
+        """Does `work` under load, waits until all is well again, and notes what it looked like."""
+        self.tell(fault)
+        begin, outages = time.monotonic(), len(self.cluster.outages)
+        work()
+        eventually(self.is_well, 60)
+        time.sleep(settle)
+        end = time.monotonic()
+        during = [each for each in self.load.ledger.attempts if each.ended >= begin and each.began <= end
+                  and not each.where.startswith("watch")]
+        mine = self.cluster.outages[outages:]
+        seen = Seen(fault, self.load.ledger.gap(WRITES, begin, end), self.load.ledger.gap(("validate",), begin, end),
+                    sum(to - since for since, to in mine),
+                    sum(each.outcome in ("UNAVAILABLE", "OVERLOADED") or each.outcome[0].isdigit() or
+                        each.outcome.endswith(("Error", "Closed", "Disconnected", "Line")) for each in during),
+                    max((each.ended - each.began for each in during), default=0))
+        self.seen.append(seen)
+        return seen
+
+    def is_well(self):
+        for replica in self.cluster.replicas:
+            try:
+                if replica.call("GET", "/ready").status_code != 200:
+                    return False
+            except OSError:
+                return False
+        return True
+
+    # ---- the faults ----
+
+    def kill_replicas(self):
+        for number, replica in enumerate(self.cluster.replicas):
+            def work(number=number, replica=replica):
+                self.cluster.kill_replica(number)
+                time.sleep(1)
+                replica.start()
+            self.under(f"kill -9 of replica {number + 1}, started after 1 s", work, settle=2)
+
+    def roll(self):
+        def work():
+            for number, replica in enumerate(self.cluster.replicas):
+                self.cluster.killed[number] += 1
+                replica.restart()
+        return self.under("rolling restart of the replicas", work, settle=2)
+
+    def restart_database(self):
+        return self.under("restart of PostgreSQL", self.cluster.database.restart)
+
+    def crash_database(self):
+        return self.under("kill -9 of PostgreSQL, started at once", self.cluster.database.crash)
+
+    def fail_over(self, **how):
+        name = ("fail-over: the primary hangs" if how.get("hang") else "fail-over: the primary is killed")
+        if how.get("lag"):
+            name += f", standby {how['lag']:.0f} s behind"
+        seen = self.under(name, lambda: self.cluster.database.fail_over(**how))
+        self.under("the standby is made anew and attached", self.cluster.database.attach_standby, settle=2)
+        return seen
+
+    def finish(self, lost_is_allowed=False):
+        self.tell("the load ends")
+        self.load.stop()
+        self.tell("verify")
+        self.findings = verify(self.cluster, self.load, lost_is_allowed)
+        return self.findings
+
+    def report(self):
+        ledger = self.load.ledger
+        slowest = ledger.longest_attempt()
+        self.say("\nSeconds: database away, as whoever moved it saw it; longest without an acknowledged write, without a "
+                 "validation;\nrequests refused for now or cut off (each was repeated); the slowest request")
+        self.say("\n".join([SEEN_HEAD, *map(str, self.seen)]))
+        self.say(f"\n{len(ledger.attempts)} requests, {len(ledger.calls)} calls; the slowest request took "
+                 f"{slowest.ended - slowest.began:.2f} s ({slowest.operation}, {slowest.outcome})\n")
+        self.say(self.findings.table())
+        for fault in self.findings.broken:
+            self.say(f"BROKEN  {fault}")
+
+
+def run(directory, secrets, synchronous, minutes, say=print):
+    """The whole of it; True when all held. Without minutes each fault comes once."""
+    say(f"\n== {'synchronous' if synchronous else 'asynchronous'} standby ==")
+    cluster = Cluster(directory, secrets, Pair(synchronous))
+    try:
+        drill = Drill(cluster, say)
+        end = time.monotonic() + 60 * minutes
+        while True:
+            drill.kill_replicas()
+            drill.roll()
+            drill.restart_database()
+            drill.crash_database()
+            drill.fail_over() if synchronous else drill.fail_over(lag=2.0)
+            drill.fail_over(hang=True)
+            if time.monotonic() >= end:
+                break
+        findings = drill.finish(lost_is_allowed=not synchronous)
+        drill.report()
+        return not findings.broken
+    finally:
+        cluster.close()
+        sys.stdout.flush()
