@@ -6,13 +6,14 @@ What is started here is stopped by close(), and nothing else."""
 import contextlib
 import os
 import pwd
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import requests
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -117,6 +118,13 @@ class Balancers:
         self.haproxy.start()
         return self
 
+    def wait(self):
+        for process, port in zip((self.nginx, self.haproxy), self.ports):
+            def ready(process=process, port=port):
+                assert process.running(), process.output()
+                return answers(port)
+            eventually(ready, 20)
+
     @property
     def ports(self):
         return [self.nginx_port, self.haproxy_port]
@@ -184,31 +192,18 @@ class Pair(Database):
             self.primary.kill()
             self.primary.start()
 
-    def stop_receiving(self):
-        """The standby gets nothing any more, as if the network between both were cut; call the result to end that."""
-        receiver = walreceiver(self.standby)
-        os.kill(receiver, signal.SIGSTOP)
-
-        def resume():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(receiver, signal.SIGCONT)
-
-        return resume
-
     def fail_over(self, hang=False, lag=0.0):
         """The primary is no more, the standby becomes the primary. `hang`: the machine of the old one still holds its
         connections and answers nothing. `lag`: for so many seconds before, the standby got nothing."""
         old, new = self.primary, self.standby
         if lag:
-            resume = self.stop_receiving()
+            new.listen_to(None)
             time.sleep(lag)
         with self.outage():
             if hang:
                 old.signal(signal.SIGSTOP)
             else:
                 old.kill()
-            if lag:
-                resume()
             new.promote()
             self.primary, self.standby = new, old
 
@@ -252,8 +247,7 @@ class Cluster:
                 shutil.copy(self.replicas[0].data / "admin.key", replica.data / "admin.key")
             replica.start()
         self.balancers = Balancers(self.directory, [replica.port for replica in self.replicas]).start()
-        for port in self.balancers.ports:
-            eventually(lambda port=port: answers(port), 20)
+        self.balancers.wait()
 
     @property
     def outages(self):
@@ -279,15 +273,7 @@ class Cluster:
         assert not failures, "\n".join(failures)
 
 
-def walreceiver(server):
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(server.process())], stdout=subprocess.PIPE, text=True,
-                           check=True).stdout
-    return int(re.search(r"(\d+) postgres: walreceiver", found)[1])
-
-
 def answers(port, path="/ready"):
-    import requests
-
     try:
         return requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 200
     except requests.exceptions.RequestException:

@@ -54,8 +54,8 @@ class Drill:
         during = [each for each in self.load.ledger.attempts if each.ended >= begin and each.began <= end
                   and not each.where.startswith("watch")]
         mine = self.cluster.outages[outages:]
-        seen = Seen(fault, self.load.ledger.gap(WRITES, begin, end), self.load.ledger.gap(("validate",), begin, end),
-                    sum(to - since for since, to in mine),
+        gap = self.load.ledger.gap
+        seen = Seen(fault, gap("", begin, end, WRITES), gap("only_use", begin, end), sum(to - since for since, to in mine),
                     sum(each.outcome in ("UNAVAILABLE", "OVERLOADED") or each.outcome[0].isdigit() or
                         each.outcome.endswith(("Error", "Closed", "Disconnected", "Line")) for each in during),
                     max((each.ended - each.began for each in during), default=0))
@@ -86,6 +86,7 @@ class Drill:
             for number, replica in enumerate(self.cluster.replicas):
                 self.cluster.killed[number] += 1
                 replica.restart()
+                time.sleep(2)  # until balancers take it for well again
         return self.under("rolling restart of the replicas", work, settle=2)
 
     def restart_database(self):

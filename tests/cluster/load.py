@@ -57,10 +57,11 @@ class Ledger:
     def longest_attempt(self):
         return max(self.attempts, key=lambda attempt: attempt.ended - attempt.began)
 
-    def gap(self, operations, begin, end):
-        """The longest time between two acknowledged calls that ended within [begin, end]."""
+    def gap(self, who, begin, end, operations=()):
+        """The longest time between two acknowledged calls of `who` that ended within [begin, end]."""
         times = [begin, *sorted(attempt.ended for attempt in self.attempts if attempt.outcome == "OK"
-                                and attempt.operation in operations and begin <= attempt.ended <= end), end]
+                                and attempt.where.startswith(who) and begin <= attempt.ended <= end
+                                and (not operations or attempt.operation in operations)), end]
         return max(later - earlier for earlier, later in zip(times, times[1:]))
 
 
@@ -144,6 +145,7 @@ class Load:
         self.watched = []  # licenses and clients whose status administrators change
         works = [(self.take_and_give_back, ports[number % 2]) for number in range(clients)]
         works += [(self.revoke, ports[0]), (self.suspend_and_resume, ports[1])]
+        works += [(self.only_use, port) for port in ports]
         works += [(self.watch, replica.port) for replica in cluster.replicas]
         self.threads = [threading.Thread(target=self._run, args=(work, port, number), daemon=True)
                         for number, (work, port) in enumerate(works)]
@@ -200,6 +202,14 @@ class Load:
         call = self.on_license(caller, "validate", license_, client_id, ["CLIENT_NOT_ACTIVATED"])
         if call.code == "CLIENT_NOT_ACTIVATED":
             self.lost.append((call, "the seat was not there when it was used"))
+
+    def only_use(self, caller):
+        """Has a seat and asks whether it may work, as most clients do most of the time."""
+        license_ = self.spread[caller.port % len(self.spread)]
+        if not self.on_license(caller, "activate", license_, caller.name, ["MAX_CLIENTS_REACHED"]).acknowledged:
+            return
+        while not self.stopping.wait(0.02):
+            self.use(caller, license_, caller.name)
 
     # ---- administrators ----
 

@@ -116,16 +116,26 @@ class PostgreSql:
             raise RuntimeError("pg_basebackup: " + copied.stdout)
         # The last line of a name counts. Whom the primary waits for is no matter of this one, until it is the primary.
         self.configure(f"port = {self.port}", f"unix_socket_directories = '{self.directory}'",
-                       f"primary_conninfo = '{primary.url(application_name=name)}'", f"primary_slot_name = '{name}'",
-                       "synchronous_standby_names = ''")
+                       f"primary_slot_name = '{name}'", "synchronous_standby_names = ''")
+        self.listen_to(primary)
         (self.data / "standby.signal").touch()
         if self._account():
             shutil.chown(self.data / "standby.signal", self._account())
 
+    def listen_to(self, primary):
+        """None: it gets nothing any more, as if the network between both were cut."""
+        where = primary.url(application_name=self.name_as_standby) if primary else ""
+        self.configure(f"primary_conninfo = '{where}'")
+        self.reload()
+
     def wait_for(self, standby):
         """From now on a COMMIT waits until `standby` has it on its disk; None: for nobody."""
         self.configure(f"synchronous_standby_names = '{standby.name_as_standby if standby else ''}'")
-        self._run("pg_ctl", "reload", "--pgdata", self.data)
+        self.reload()
+
+    def reload(self):
+        if self.running():
+            self._run("pg_ctl", "reload", "--pgdata", self.data)
 
     def follower(self):
         """The standby that is connected: streaming|sync or streaming|async; empty: none is."""
