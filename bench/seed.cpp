@@ -1,6 +1,7 @@
 // Databases and prepared requests for the benchmarks.
 //
 //   bench_seed fill --data DIR --licenses 1000000 --clients          a database for lictord --data DIR
+//   bench_seed fill --data DIR --database URL …                      the same on a server
 //   bench_seed requests --data DIR --out FILE --count 200000 …       signed requests, good for 300 s
 #include <fmt/format.h>
 
@@ -27,6 +28,7 @@ constexpr std::string_view kScopes = "license:validate license:activate license:
 
 struct FillOptions {
   std::string data;
+  std::string database;  // of a server; empty: a file in `data`
   std::uint64_t licenses = 1'000'000;
   unsigned max_clients = 5;  // 0: no limit
   bool clients = false;      // one activation for each license
@@ -55,12 +57,18 @@ std::string terms_text(unsigned max_clients) {
       max_clients == 0 ? "null" : std::to_string(max_clients));
 }
 
+std::unique_ptr<store::Store> open_store(const FillOptions& options) {
+  if (options.database.starts_with("postgresql:")) return store::open_postgres({.url = options.database, .on_commit = {}});
+  if (options.database.starts_with("mysql:")) return store::open_mysql({.url = options.database, .on_commit = {}});
+  return store::open_sqlite({.path = options.data + "/lictor.db", .checkpoint_pages = 10'000, .on_commit = {}});
+}
+
 // Fills a new database by the store alone: no audit events, as if they had been pruned before the first.
 class Filler {
  public:
   explicit Filler(const FillOptions& options)
       : options_(options),
-        store_(store::open_sqlite({.path = options.data + "/lictor.db", .checkpoint_pages = 10'000, .on_commit = {}})),
+        store_(open_store(options)),
         digest_(store_->digest_key()),
         fingerprints_(store_->digest_key()) {}
 
@@ -244,6 +252,7 @@ void fill(const FillOptions& options) {
 
 void add_fill_options(CLI::App& app, FillOptions& options) {
   app.add_option("--data", options.data, "directory of the new database")->required();
+  app.add_option("--database", options.database, "URL of an empty database on a server, in place of a file");
   app.add_option("--licenses", options.licenses, "licenses")->check(CLI::PositiveNumber);
   app.add_option("--max-clients", options.max_clients, "seats of each license; 0 is no limit");
   app.add_flag("--clients", options.clients, "one activation for each license");

@@ -16,6 +16,7 @@ int run_backup(const config::CommandLine& line);
 int run_restore(const config::CommandLine& line);
 int run_admin_key(const config::CommandLine& line);
 int run_migrate(const config::CommandLine& line);
+int run_health(const config::CommandLine& line);
 int run_docs(const config::CommandLine& line);
 
 // The command is about a database that is there.

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -16,6 +18,7 @@
 #include "config/data_files.h"
 #include "config/live_options.h"
 #include "http/server.h"
+#include "lictord/address.h"
 #include "lictord/admin_key.h"
 #include "lictord/data_directory.h"
 #include "lictord/demo.h"
@@ -54,16 +57,7 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string url_of(const std::string& host, std::uint16_t port) {
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  return fmt::format("http://{}:{}", is_ipv6 ? "[" + host + "]" : host, port);
-}
-
-// How a client on this machine gets there: "any address" is none to connect to.
-std::string local_url_of(const std::string& host, std::uint16_t port) {
-  if (host == "0.0.0.0") return url_of("127.0.0.1", port);
-  return url_of(host == "::" ? "::1" : host, port);
-}
+constexpr std::chrono::milliseconds kReadPause{250};  // between two looks for a database server that was lost
 
 http::ServerLimits limits_of(const config::Options& options) {
   http::ServerLimits limits;
@@ -131,6 +125,8 @@ struct Daemon::Parts {
   http::Server server;
   ServiceWatch watch;
   std::optional<UrlFile> url_file;
+  std::mutex gave_up_mutex;
+  std::string gave_up;  // why
   std::unique_ptr<service::Feed> feed;
 };
 
@@ -214,6 +210,7 @@ service::ReadOptions Daemon::Parts::read_options() {
   read.threads = store->is_shared() ? given.pool_size : given.read_threads;
   read.overflow = store->is_shared() ? given.pool_overflow : 0;
   read.queue_max = given.queue_max;
+  if (store->is_shared()) read.pause = kReadPause;
   read.on_error = [this](std::string_view what) {
     log.error("database.read_failed", "Reading the database failed", {{"error", what}});
   };
@@ -245,6 +242,14 @@ void Daemon::Parts::load() {
         "The database's history is another one: it was restored, or a standby that was behind took over. What was "
         "in memory is dropped; what was recorded since is lost",
         {{"known_event", known}, {"newest_event", newest}});
+  };
+  given.on_moved = [this](std::string_view why) {
+    log.error("database.moved", "The database serves elsewhere now; stopping", {{"error", why}});
+    {
+      const std::lock_guard lock(gave_up_mutex);
+      gave_up = why;
+    }
+    ::kill(::getpid(), SIGTERM);
   };
   feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
   app.feed = feed.get();
@@ -295,6 +300,10 @@ void Daemon::Parts::register_metrics() {
                 [this, count] { return count(totals.active_licenses.load()); });
   metrics.gauge("lictor_seats_held", "Seats held, over all licenses.",
                 [this, count] { return count(totals.seats_held.load()); });
+  metrics.counter_from(
+      "lictor_seats_nearly_exhausted_total",
+      "Seats granted or renewed in floating licenses of ten seats or more, a tenth of them or less being free.",
+      [this, count] { return count(app.nearly_full->value()); });
   metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
                        [this, count] { return count(statistics.dropped_refusals()); });
   metrics.gauge("lictor_database_up", "Whether the database could be read when it was last tried.",
@@ -309,6 +318,8 @@ void Daemon::Parts::register_metrics() {
                        [this, count] { return count(store->connections().opened); });
   metrics.counter_from("lictor_database_connections_lost_total", "Connections to the database server that were lost.",
                        [this, count] { return count(store->connections().lost); });
+  metrics.gauge("lictor_background_leader", "1: this replica sweeps leases, adds figures up and drops what is old.",
+                [this] { return statistics.leads() ? 1.0 : 0.0; });
   metrics.gauge("lictor_feed_age_seconds", "Age of what is known of other replicas' changes; 0 with SQLite.",
                 [this] { return feed ? static_cast<double>(feed->age().count()) / 1000 : 0.0; });
   metrics.counter_from("lictor_feed_changes_total", "Changes of other replicas that were applied to memory.",
@@ -356,8 +367,8 @@ void Daemon::start() {
   // A port that was free by chance is another one the next time. Not only at the first start: that may have failed
   // later.
   if (fs::exists(parts_->data / config::kAdminKeyFile) && parts_->options.server.listen_port != 0) {
-    write_profile_file((parts_->data / config::kProfileFile).string(), local_url_of(host, parts_->server.port()),
-                       config::kAdminKeyFile);
+    write_profile_file((parts_->data / config::kProfileFile).string(),
+                       url_of(local_host_of(host), parts_->server.port()), config::kAdminKeyFile);
   }
   try {
     parts_->url_file.emplace((parts_->data / config::kUrlFile).string(), url);
@@ -435,6 +446,11 @@ void Daemon::stop() {
   parts_->reads.stop();
   parts_->url_file.reset();
   parts_->log.info("server.stopped", "Stopped");
+}
+
+std::string Daemon::gave_up() const {
+  const std::lock_guard lock(parts_->gave_up_mutex);
+  return parts_->gave_up;
 }
 
 }  // namespace lictor::daemon

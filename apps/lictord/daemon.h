@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "config/options.h"
 
@@ -19,6 +20,8 @@ class Daemon {
   // Opens the log file anew and takes over from what `read` returns the options that may change.
   void reload(const std::function<config::ParseOutcome()>& read);
   void stop();  // lets requests in flight finish, at most for the configured grace
+  // Why it asked to be stopped (by SIGTERM to this process); empty: it did not.
+  std::string gave_up() const;
 
  private:
   struct Parts;

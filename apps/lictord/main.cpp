@@ -40,6 +40,7 @@ void serve(const config::ParseOutcome& options, const ReadAgain& read_again) {
     if (received == SIGHUP) daemon.reload(read_again);
   }
   daemon.stop();
+  if (const std::string why = daemon.gave_up(); !why.empty()) throw std::runtime_error(why);
 }
 
 struct Runner {
@@ -47,9 +48,13 @@ struct Runner {
   int (*run)(const config::CommandLine& line);
 };
 constexpr std::array kRunners{
-    Runner{"check-config", daemon::run_check_config}, Runner{"backup", daemon::run_backup},
-    Runner{"restore", daemon::run_restore},           Runner{"admin-key", daemon::run_admin_key},
-    Runner{"migrate", daemon::run_migrate},           Runner{"docs", daemon::run_docs},
+    Runner{"check-config", daemon::run_check_config},
+    Runner{"backup", daemon::run_backup},
+    Runner{"restore", daemon::run_restore},
+    Runner{"admin-key", daemon::run_admin_key},
+    Runner{"migrate", daemon::run_migrate},
+    Runner{"health", daemon::run_health},
+    Runner{"docs", daemon::run_docs},
 };
 
 int run_command(const config::CommandLine& line) {

@@ -113,9 +113,9 @@ class Bench:
         return self._measure(server, requests, connections, '--seconds', self.seconds, '--warmup', self.seconds / 10,
                              *(options or ('--cpus', LOAD_CPU, '--spin')))
 
-    def load_once(self, server: processes.Server, requests: pathlib.Path, connections: int = 64) -> Load:
+    def load_once(self, server: processes.Server, requests: pathlib.Path, connections: int = 64, cpus: str = LOAD_CPU) -> Load:
         """Each request of the file, once."""
-        return self._measure(server, requests, connections, '--once', '--seconds', 3600, '--cpus', LOAD_CPU)
+        return self._measure(server, requests, connections, '--once', '--seconds', 3600, '--cpus', cpus)
 
     def _measure(self, server, requests, connections, *options) -> Load:
         before = server.cpu_seconds()

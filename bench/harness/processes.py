@@ -11,6 +11,7 @@ import urllib.request
 
 TICKS = os.sysconf('SC_CLK_TCK')
 HOST = '127.0.0.1'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:

@@ -47,6 +47,8 @@ struct App {
   std::function<std::uint64_t()> clock_steps;  // by which the system clock was set, since the start
   // Of a database that other processes change, too; otherwise nullptr. Set before the server starts.
   service::Feed* feed = nullptr;
+  // Seats granted or renewed in licenses that are nearly full.
+  std::shared_ptr<base::Counter> nearly_full = std::make_shared<base::Counter>();
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };

@@ -37,6 +37,21 @@ void log_seat(Call& call, const Answer& answer, std::string_view client_id, std:
                        {"request_id", call.request_id()}});
 }
 
+// Of a seat that was granted or renewed. The log has the license when a seat brings it over the line; the metric goes
+// on counting as long as it is there.
+void note_nearly_full(Call& call, const Answer& answer) {
+  const licensing::Terms& terms = answer.terms->terms;
+  const std::uint32_t held = answer.license.seats_held;
+  if (!licensing::is_nearly_full(held, terms)) return;
+  call.app().nearly_full->add();
+  if (answer.seat != licensing::SeatChange::granted || licensing::is_nearly_full(held - 1, terms)) return;
+  call.app().log.warning("license.nearly_full", "A tenth of the seats or less is free",
+                         {{"license_id", license_text(answer)},
+                          {"seats_held", held},
+                          {"max_clients", terms.max_clients},
+                          {"request_id", call.request_id()}});
+}
+
 std::string& begin_data() {
   std::string& body = Call::begin_success();
   body += '{';
@@ -55,6 +70,7 @@ void reply_activate(Call& call, LicenseCall& job) {
   if (answer.denial) return refuse(call, answer, job.client_id);
   const bool granted = answer.seat == licensing::SeatChange::granted;
   if (granted) log_seat(call, answer, job.client_id, "seat.granted", "License activated");
+  note_nearly_full(call, answer);
   std::string& data = begin_data();
   append_license_data(data, answer, job.client_id);
   data += '}';
@@ -105,6 +121,7 @@ struct ValidateState {  // of one I/O thread, reused
 
 void reply_validate(Call& call, LicenseCall& job) {
   if (job.answer.denial) return refuse(call, job.answer, job.client_id);
+  note_nearly_full(call, job.answer);
   JsonBody body;
   const JsonMember* const nonce = body.parse(call.request().body) ? nullptr : body.find(JsonName::nonce);
   succeed_validate(call, job.answer, job.client_id, nonce != nullptr ? nonce->text : std::string_view());
@@ -256,7 +273,9 @@ void get_license(Call& call, Loaded* loaded) {
   service::CachedView view;
   const base::UnixSeconds now = call.app().clock.now();
   if (loaded != nullptr && loaded->failed) {
-    if (!call.app().cache.find(*ref, nullptr, now, view)) return call.fail(nothing_recorded(Code::unavailable));
+    const bool found = call.app().cache.find(*ref, nullptr, now, view);
+    const bool foreign = found && call.caller->product != 0 && view.terms->product->stored.row != call.caller->product;
+    if (!found || foreign) return call.fail(nothing_recorded(Code::unavailable));
   } else if (loaded != nullptr) {
     if (!loaded->view) return call.fail(Code::not_found);
     use(view, *loaded);

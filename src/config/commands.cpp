@@ -28,6 +28,8 @@ constexpr std::array kMigrateFlags{
                 "With --undo: although --to has served or can't be asked; otherwise: although the audit "
                 "trail is damaged."},
     kJson};
+constexpr std::array kHealthFlags{
+    CommandFlag{"--live", "Ask only whether it answers (/health), not whether it can serve (/ready)."}};
 
 constexpr std::array kCommands{
     Command{.name = "check-config",
@@ -50,6 +52,10 @@ constexpr std::array kCommands{
     Command{.name = "migrate",
             .summary = "Move the database to another place or engine; the old one then refuses to serve.",
             .flags = kMigrateFlags},
+    Command{.name = "health",
+            .summary = "Ask the lictord that listens there whether it can serve; for the health checks of containers.",
+            .flags = kHealthFlags,
+            .asks_server = true},
     Command{.name = "docs",
             .summary = "Print a page of the documentation that comes from a table of the program.",
             .argument = "PAGE",
@@ -64,7 +70,8 @@ std::span<const Command> command_table() { return kCommands; }
 bool takes_option(const Command* command, const Option& option) noexcept {
   if (command == nullptr || command->all_options) return true;
   if (command->hidden) return false;
-  return option.name == "data" || option.name == "database_url" || option.name == "config";
+  if (option.name == (command->asks_server ? "listen" : "database_url")) return true;
+  return option.name == "data" || option.name == "config";
 }
 
 std::string render_command_table_markdown() {

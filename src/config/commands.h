@@ -27,6 +27,7 @@ struct Command {
   std::string_view argument_help = {};
   std::span<const CommandFlag> flags = {};
   bool all_options = false;  // as flags; otherwise those alone that say where the data are
+  bool asks_server = false;  // takes the address instead of the database
   bool hidden = false;       // not in --help: for building the documentation
 };
 

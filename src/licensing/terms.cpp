@@ -13,6 +13,12 @@ std::uint32_t allowed_seats(const Terms& terms) noexcept {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(seats, kUnlimited - 1));
 }
 
+bool is_nearly_full(std::uint32_t seats_held, const Terms& terms) noexcept {
+  constexpr std::uint32_t kLeastSeats = 10;
+  if (!terms.floating() || terms.max_clients == kUnlimited || terms.max_clients < kLeastSeats) return false;
+  return std::uint64_t{seats_held} * 10 >= std::uint64_t{terms.max_clients} * 9;
+}
+
 const Feature* find_feature(const Terms& terms, std::string_view name) noexcept {
   const auto it = std::ranges::lower_bound(terms.features, name, {}, &Feature::name);
   return it != terms.features.end() && it->name == name ? &*it : nullptr;

@@ -81,6 +81,9 @@ struct Terms {
 std::uint32_t allowed_seats(const Terms& terms) noexcept;
 const Feature* find_feature(const Terms& terms, std::string_view name) noexcept;
 const Quota* find_quota(const Terms& terms, std::string_view metric) noexcept;
+// Floating, of ten seats or more, and a tenth of them or less is free: worth telling before a client is refused.
+bool is_nearly_full(std::uint32_t seats_held, const Terms& terms) noexcept;
+
 // When the version came out, if the product names it among its releases.
 std::optional<UnixSeconds> release_time(const Terms& terms, const Version& version) noexcept;
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <future>
+#include <utility>
 
 #include "base/encoding.h"
 #include "base/id.h"
@@ -17,6 +18,7 @@ constexpr std::size_t kNotesAtOnce = 2'000;
 constexpr int kMostPages = 50;  // of one read; whoever is further behind forgets everything instead
 constexpr milliseconds kRetry{100};
 constexpr milliseconds kLookInterval{20};
+constexpr std::int64_t kAskForMove = 500;  // milliseconds
 
 bool is_about_catalog(std::string_view action) {
   return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
@@ -149,9 +151,18 @@ bool Feed::apply(store::ChangePage&& page) {
   return true;
 }
 
+// What was moved away keeps its history as it was: nothing there tells of it.
+void Feed::notice_move() {
+  const std::int64_t time = now();
+  if (time - asked_for_move_at_ < kAskForMove) return;
+  reader_->ping();
+  asked_for_move_at_ = time;
+}
+
 void Feed::poll() {
   const std::int64_t started = now();
   if (!reader_) reader_ = store_.open_feed_reader(options_.trust);
+  notice_move();
   for (int pages = 0;; ++pages) {
     store::ChangePage page;
     if (started_) page = reader_->changes(place_, kNotesAtOnce);
@@ -179,8 +190,13 @@ void Feed::loop() {
     const std::uint64_t asked = asked_;
     lock.unlock();
     std::string why;
+    bool moved = false;
     try {
       poll();
+    } catch (const store::StoreError& error) {
+      why = error.what();
+      moved = error.kind() == store::StoreError::Kind::moved;
+      reader_.reset();
     } catch (const std::exception& error) {
       why = error.what();
       reader_.reset();
@@ -190,6 +206,10 @@ void Feed::loop() {
       lost_at = now();
       ++lost_;
       if (options_.on_lost) options_.on_lost(why);
+    }
+    if (moved) {
+      current_until_ = usable_until_ = 0;
+      if (!std::exchange(moved_, true) && options_.on_moved) options_.on_moved(why);
     }
     lost = !why.empty();
     lock.lock();

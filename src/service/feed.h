@@ -33,6 +33,8 @@ struct FeedOptions {
   std::function<void(std::chrono::milliseconds after)> on_back;
   // The database has another history than the one that was read so far, up to event `known`; its newest is `newest`.
   std::function<void(std::int64_t known, std::int64_t newest)> on_another;
+  // The database serves elsewhere now: nothing is answered from memory any more. Once.
+  std::function<void(std::string_view why)> on_moved;
 };
 
 struct FeedCounts {
@@ -66,6 +68,7 @@ class Feed {
   static std::int64_t now() noexcept;  // milliseconds of CLOCK_BOOTTIME, which goes on while the machine sleeps
   void loop();
   void poll();
+  void notice_move();
   bool apply(store::ChangePage&& page);
   bool reset();
   bool on_write_path(std::function<void()> work);
@@ -77,7 +80,8 @@ class Feed {
   const FeedOptions options_;
   std::unique_ptr<store::Reader> reader_;
   store::ChangePlace place_;
-  bool started_ = false;
+  bool started_ = false, moved_ = false;
+  std::int64_t asked_for_move_at_ = 0;
   std::atomic<std::int64_t> read_at_{0}, current_until_{0}, usable_until_{0};
   std::atomic<std::uint64_t> notes_{0}, resets_{0}, lost_{0};
   std::atomic<std::int64_t> sequence_{0}, looked_at_{0};

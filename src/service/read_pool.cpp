@@ -9,8 +9,6 @@
 namespace lictor::service {
 namespace {
 
-constexpr std::int64_t kTryAgainMilliseconds = 250;  // while the database can't be reached
-
 std::int64_t steady_milliseconds() noexcept {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   return std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
@@ -102,7 +100,7 @@ bool ReadPool::may_try() noexcept {
   std::int64_t failed_at = failed_at_.load(std::memory_order_relaxed);
   if (failed_at == 0) return true;
   const std::int64_t now = steady_milliseconds();
-  return now - failed_at >= kTryAgainMilliseconds && failed_at_.compare_exchange_strong(failed_at, now);
+  return now - failed_at >= options_.pause.count() && failed_at_.compare_exchange_strong(failed_at, now);
 }
 
 bool ReadPool::run(ReadJob& job, std::unique_ptr<store::Reader>& reader) {

@@ -2,7 +2,8 @@
 // wait for the database. A thread, with a connection of its own, is made when one is needed: up to `threads`, which
 // stay, and up to `overflow` more, which go when they had nothing to do for a while.
 //
-// While the database can't be reached, jobs fail at once but for one now and then, which finds out whether it is back.
+// While a database server can't be reached, jobs fail at once but for one now and then, which finds out whether it is
+// back.
 #pragma once
 
 #include <atomic>
@@ -34,6 +35,7 @@ struct ReadOptions {
   std::size_t overflow = 0;
   std::size_t queue_max = 8192;
   std::chrono::milliseconds idle{10'000};  // after which a thread of the overflow goes
+  std::chrono::milliseconds pause{0};      // between two tries while the database can't be reached; 0: each job tries
   std::function<void(std::string_view what)> on_error;
 };
 

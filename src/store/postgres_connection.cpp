@@ -16,6 +16,7 @@ using Kind = StoreError::Kind;
 
 constexpr Oid kInt8 = 20, kText = 25, kBytea = 17;  // pg_type.dat
 constexpr int kBinary = 1;
+constexpr const char* kOnlyReads = " (is it a standby? Name the primary, or all hosts: the one that is written to is found)";
 
 // https://www.postgresql.org/docs/15/errcodes-appendix.html
 Kind kind_of_state(std::string_view state) {
@@ -166,7 +167,8 @@ bool PostgresConnection::is_old() const noexcept {
   return options_.recycle.count() > 0 && std::chrono::steady_clock::now() - opened_at_ > options_.recycle;
 }
 
-// The host may have several addresses, and the URI several hosts: libpq tries them in turn, each for the timeout.
+// The host may have several addresses, and the URI several hosts: libpq tries them in turn, each for the timeout, and
+// takes the first that is written to. Readers, too: a standby has not yet what was acknowledged.
 void PostgresConnection::open() {
   close();
   queued_.clear();
@@ -183,6 +185,7 @@ void PostgresConnection::open() {
                         "keepalives_idle",
                         "keepalives_interval",
                         "keepalives_count",
+                        "target_session_attrs",
                         static_cast<const char*>(nullptr)};
   const std::array values{options_.url.c_str(),
                           "UTF8",
@@ -192,12 +195,15 @@ void PostgresConnection::open() {
                           "5",
                           "2",
                           "3",
+                          "read-write",
                           static_cast<const char*>(nullptr)};
   connection_ = PQconnectdbParams(keys.data(), values.data(), 1);
   if (connection_ == nullptr) throw std::bad_alloc();
   if (PQstatus(connection_) != CONNECTION_OK) {
     const std::string reason = trimmed(PQerrorMessage(connection_));
-    throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason);
+    const bool only_reads = reason.find("session is read-only") != std::string::npos;
+    throw StoreError(Kind::connection_lost, "database " + options_.shown + " can't be reached: " + reason +
+                                                (only_reads ? kOnlyReads : ""));
   }
   opened_at_ = std::chrono::steady_clock::now();
   if (options_.counters) counted_.emplace(options_.counters);

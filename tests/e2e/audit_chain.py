@@ -27,20 +27,27 @@ def follow(events, link=START):
     return sequence, digest
 
 
+def rows_of(database, query):
+    """Of a connection of sqlite3, or of one of databases.py."""
+    if not isinstance(database, sqlite3.Connection):
+        return database.rows(query)
+    database.row_factory = sqlite3.Row
+    return [dict(row) for row in database.execute(query)]
+
+
 def events_in(database, after=0):
     """The events of a database that no server has open, as the API shows them."""
     columns = ", ".join(("sequence", "at") + FIELDS)
-    with_hash = f"SELECT {columns}, lower(hex(hash)) AS hash FROM events WHERE sequence > ? ORDER BY sequence"
-    database.row_factory = sqlite3.Row
-    return [dict(row) for row in database.execute(with_hash, (after,))]
+    events = rows_of(database, f"SELECT {columns}, hash FROM events WHERE sequence > {after:d} ORDER BY sequence")
+    return [{**event, "hash": event["hash"].hex()} for event in events]
 
 
 def verify_database(database):
     """The whole chain and the head record of a database that no server has open; returns the events."""
     events = events_in(database)
     link = follow(events)
-    head = tuple(database.execute("SELECT sequence, hash FROM audit_head").fetchone())
-    assert head == link, "the head record is not the newest event"
+    (head,) = rows_of(database, "SELECT sequence, hash FROM audit_head")
+    assert (head["sequence"], head["hash"]) == link, "the head record is not the newest event"
     return events
 
 

@@ -9,9 +9,18 @@ for name in ("NO_PROXY", "no_proxy"):
 
 import pytest  # noqa: E402
 
+import databases  # noqa: E402
 from support import Secrets, Server  # noqa: E402
 
 collect_ignore = ["guide"]  # the guide's own test is run by test_guide.py, in a process of its own
+
+
+def pytest_collection_modifyitems(config, items):
+    if not databases.SERVER:
+        return
+    left_out = [item for item in items if item.get_closest_marker("sqlite")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +40,7 @@ def shared_server(secrets, tmp_path_factory):
         yield server.start()
     finally:
         server.close()
+        server.remove_database()
 
 
 @pytest.fixture
@@ -50,6 +60,7 @@ def start_server(secrets, tmp_path_factory):
             server.close()
         except AssertionError as failure:
             failures.append(str(failure))
+        server.remove_database()
     assert not failures, "\n".join(failures)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import requests
 
+import databases
 from watch import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +114,7 @@ class Server:
         self.data_as_it_sees_it = None  # when it runs where paths are others
         self.process = None
         self.starts = 0
+        self.database = databases.of(self)
         self._secrets = secrets
         secrets.watch(self)
 
@@ -123,6 +125,7 @@ class Server:
         command = [*self.prefix, str(BIN_DIR / "lictord"), "--data", str(self.data_as_it_sees_it or self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}"]
         command += ["--demo"] if self.demo else []
+        command += self.database.options
         self.starts += 1
         with open(self._stdout_path(), "wb") as out, open(self._stderr_path(), "wb") as err:
             self.process = subprocess.Popen(
@@ -202,6 +205,12 @@ class Server:
                 code, self.process = self.process.returncode, None
                 raise AssertionError(f"lictord died with {code} during the test\n{self.logs()}")
             self.stop()
+
+    def remove_database(self):
+        """After close(). The watch keeps what administrators could read of it."""
+        if told := self.database.told():
+            self.remember("database", told)
+        self.database.remove()
 
     # ---- what it says ----
 

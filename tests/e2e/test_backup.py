@@ -18,6 +18,7 @@ from audit_chain import events_in, verify_api, verify_database
 from support import BIN_DIR, CLEAN_ENVIRONMENT, Server, eventually, run, seconds
 
 DATABASE = "lictor.db"
+pytestmark = pytest.mark.sqlite
 
 
 def lictord(*args, limit=60):

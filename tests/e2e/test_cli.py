@@ -313,6 +313,7 @@ TAMPERINGS = [  # what is done to event 5 (of at least 10), the event that is na
 ]
 
 
+@pytest.mark.sqlite
 def test_audit_verify_names_what_was_tampered_with(server, secrets):
     cli = Cli(server, secrets)
     cli.create("--count", "10")

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from database_server import PostgreSql  # noqa: E402
 
 
+pytestmark = pytest.mark.sqlite  # and with a PostgreSQL of its own
 TERMS = {"type": "perpetual", "max_clients": 3}
 
 

@@ -3,7 +3,6 @@ again. What every client was told, and when, is compared with what the server an
 
 import json
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -99,23 +98,6 @@ def race(*args, **more):
         running.abandon()
 
 
-@contextmanager
-def copy_of_database(server, directory):
-    """The database as the kill left it. A copy: opening the original would already recover it, which is the server's to
-    do."""
-    target = directory / "copy"
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    for path in server.data.glob(f"{DATABASE}*"):
-        if not path.name.endswith(("-shm", ".lock")):
-            shutil.copyfile(path, target / path.name)
-    database = sqlite3.connect(target / DATABASE)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def kill_again_and_again(server, kills, while_down):
     chance = random.Random(kills)
     for number in range(kills):
@@ -165,8 +147,7 @@ def promised_intervals(records, end):
 
 
 def held_in(database):
-    rows = database.execute("SELECT client_id FROM activations WHERE held = 1").fetchall()
-    return {row[0] for row in rows}
+    return {row["client_id"] for row in database.rows("SELECT client_id FROM activations WHERE held = 1")}
 
 
 def check_held(held, records):
@@ -209,9 +190,9 @@ def test_seats_are_exact_and_durable_under_kill_9(start_server, tmp_path, kills)
 
     def check_while_down(number):
         nonlocal full
-        with copy_of_database(server, tmp_path) as database:
+        with server.database.as_left() as database:
             held = held_in(database)
-            (counted,) = database.execute("SELECT max(seats_held) FROM licenses").fetchone()
+            counted = database.rows("SELECT max(seats_held) AS most FROM licenses")[0]["most"]
             assert len(held) == counted <= SEATS, f"kill {number}: {len(held)} rows, {counted} counted"
             full += counted == SEATS
             check_held(held, clients.read())
@@ -234,7 +215,7 @@ def test_seats_are_exact_and_durable_under_kill_9(start_server, tmp_path, kills)
     assert replay(audit_chain.verify_api(server), license_id) == held
     check_audit_command(server)
     server.stop()
-    with copy_of_database(server, tmp_path) as database:
+    with server.database.as_left() as database:
         assert held_in(database) == held
         audit_chain.verify_database(database)
 
@@ -259,8 +240,8 @@ def test_usage_counts_are_exact_under_kill_9(start_server, tmp_path, kills):
 
     def check_while_down(_):
         acknowledged = sums(clients.read())
-        with copy_of_database(server, tmp_path) as database:
-            totals = dict(database.execute("SELECT metric, total FROM usage_counters").fetchall())
+        with server.database.as_left() as database:
+            totals = {row["metric"]: row["total"] for row in database.rows("SELECT metric, total FROM usage_counters")}
         for metric, total in acknowledged.items():
             assert totals.get(metric, 0) >= total, f"acknowledged usage of {metric} is lost"
 
@@ -281,8 +262,8 @@ def test_usage_counts_are_exact_under_kill_9(start_server, tmp_path, kills):
     check_retries_change_nothing(server, created, records, totals)
     check_audit_command(server)
     server.stop()
-    with copy_of_database(server, tmp_path) as database:
-        stored = dict(database.execute("SELECT metric, total FROM usage_counters").fetchall())
+    with server.database.as_left() as database:
+        stored = {row["metric"]: row["total"] for row in database.rows("SELECT metric, total FROM usage_counters")}
         assert stored == totals
         audit_chain.verify_database(database)
     retried = sum(r["attempts"] > 1 for r in records if r["step"] == "answer")
@@ -445,13 +426,14 @@ def test_the_checks_of_intervals_and_totals_can_fail():
             check_serial(wrong, "m")
 
 
+@pytest.mark.sqlite
 def test_the_independent_verification_finds_an_edited_event(start_server, tmp_path):
     """And so does the command: or else the races prove nothing about the chain."""
     server = start_server()
     for number in range(5):
         server.create_license("perpetual", holder=f"holder {number}")
     server.stop()
-    with copy_of_database(server, tmp_path) as database:
+    with server.database.as_left() as database:
         assert len(audit_chain.verify_database(database)) >= 5
     path = server.data / DATABASE
     for change in (
@@ -463,7 +445,7 @@ def test_the_independent_verification_finds_an_edited_event(start_server, tmp_pa
         with sqlite3.connect(path) as database:
             database.execute(change)
         database.close()
-        with copy_of_database(server, tmp_path) as copy, pytest.raises(AssertionError):
+        with server.database.as_left() as copy, pytest.raises(AssertionError):
             audit_chain.verify_database(copy)
         server.start()
         found = lictor("audit", "verify", "--data", server.data, env={"LICTOR_SERVER": server.url})

@@ -10,6 +10,7 @@ from support import BIN_DIR, lictor, run
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.sqlite
 def test_two_servers_opened_one_database_through_a_link(server, tmp_path, link):
     other = tmp_path / "other"
     other.mkdir(mode=0o700)
@@ -51,6 +52,7 @@ def test_whoever_locked_an_address_that_was_left_behind_got_the_key(server):
         assert lictor("--data", server.data, "status").code == 0
 
 
+@pytest.mark.sqlite
 def test_files_in_a_directory_that_others_may_enter_could_be_opened(server):
     server.stop()
     for file in server.data.iterdir():
@@ -64,6 +66,7 @@ def test_files_in_a_directory_that_others_may_enter_could_be_opened(server):
     assert stat.S_IMODE(server.data.stat().st_mode) == 0o755, "it is the administrator's"
 
 
+@pytest.mark.sqlite
 def test_the_admin_key_of_another_database_was_overwritten(server, tmp_path):
     first = (server.data / "admin.key").read_text()
     server.stop()

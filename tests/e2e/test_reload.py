@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import stat
 import threading
 import time
@@ -265,10 +264,9 @@ def test_how_many_refusals_are_kept(reloadable):
 
 def make_older(server, days):
     """Of a stopped server: all refusals and figures so far are of that many days ago."""
-    with contextlib.closing(sqlite3.connect(server.data / "lictor.db")) as database, database:
-        database.execute("UPDATE refusals SET at = at - ?", (days * DAY,))
-        for table in ("refusal_days", "usage_days", "seat_days"):
-            database.execute(f"UPDATE {table} SET day = day - ?", (days,))
+    server.database.change(f"UPDATE refusals SET at = at - {days * DAY}")
+    for table in ("refusal_days", "usage_days", "seat_days"):
+        server.database.change(f"UPDATE {table} SET day = day - {days}")
 
 
 def test_how_long_refusals_and_figures_are_kept(reloadable):
@@ -314,10 +312,9 @@ def test_how_often_seats_are_added_up(reloadable):
 
     def behind():
         """Events whose seats are not in the figures yet; read beside the server, since a report would add them up."""
-        with contextlib.closing(sqlite3.connect(f"file:{server.data / 'lictor.db'}?mode=ro", uri=True)) as database:
-            return database.execute(
-                "SELECT (SELECT sequence FROM audit_head) - (SELECT license_sequence FROM statistics)"
-            ).fetchone()[0]
+        (row,) = server.database.rows(
+            "SELECT (SELECT sequence FROM audit_head) - (SELECT license_sequence FROM statistics) AS events")
+        return row["events"]
 
     time.sleep(3)
     assert behind() > 0
@@ -332,6 +329,14 @@ OTHER_VALUES = {
     "max_body_bytes": ("server.max_body_bytes", "2048"),
     "shutdown_grace": ("server.shutdown_grace", '"2s"'),
     "database_url": ("database.url", '"sqlite:elsewhere.db"'),
+    "wait_for_database": ("database.wait", '"on"'),
+    "database_timeout": ("database.timeout", '"7s"'),
+    "pool_size": ("database.pool_size", "3"),
+    "pool_overflow": ("database.pool_overflow", "3"),
+    "pool_recycle": ("database.pool_recycle", '"7m"'),
+    "feed_interval": ("database.feed_interval", '"70ms"'),
+    "feed_trust": ("database.feed_trust", '"900ms"'),
+    "cache_staleness": ("database.cache_staleness", '"7m"'),
     "read_threads": ("database.read_threads", "3"),
     "batch_max": ("database.batch_max", "7"),
     "queue_max": ("database.queue_max", "77"),

@@ -4,7 +4,11 @@ import hashlib
 import sqlite3
 import time
 
+import pytest
+
 from support import TIME_SCALE
+
+pytestmark = pytest.mark.sqlite
 
 LICENSES = 1_000_000
 GOAL_SECONDS = 1.0

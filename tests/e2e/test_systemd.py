@@ -119,6 +119,14 @@ def test_the_unit_is_in_order(tmp_path):
     assert finished.code == 0 and not finished.err.strip(), finished
 
 
+@pytest.mark.parametrize("name", ["lictord.service", "lictord-backup.service"])
+def test_the_units_are_hardened(name):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian package systemd)")
+    rated = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", UNIT.parent / name)
+    assert rated.code == 0, f"more exposed than 2.0 of 10\n{rated}"
+
+
 def test_the_unit_agrees_with_the_program():
     unit = UNIT.read_text(encoding="utf-8")
     assert re.search(r"^Type=notify$", unit, re.MULTILINE)  # notify-reload needs systemd 253

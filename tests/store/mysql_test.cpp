@@ -181,7 +181,7 @@ TEST_F(MysqlServer, a_commit_that_happened_without_an_answer_is_not_done_again) 
 TEST_F(MysqlServer, a_migration_that_was_interrupted_is_begun_again) {
   database_->open();
   execute_in(
-      "DELETE FROM schema_migrations; DELETE FROM meta; DELETE FROM totals; DELETE FROM audit_head; "
+      "DELETE FROM schema_migrations; DELETE FROM meta; DELETE FROM totals; DELETE FROM audit_head; DELETE FROM catalog_head; "
       "DELETE FROM statistics; DROP TABLE activations; DROP TABLE events");
   const auto store = database_->open();
   store->write([](store::Tx& tx) { add_event(tx, "one"); });

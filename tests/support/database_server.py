@@ -3,6 +3,8 @@
 
     database_server.py start postgresql|mariadb      prints DIRECTORY and URL, separated by a space
     database_server.py stop DIRECTORY
+    database_server.py run COMMAND [ARGUMENT…]       with a server of each engine that is installed, named by
+                                                     LICTOR_TEST_POSTGRESQL and LICTOR_TEST_MYSQL
 
 As a module: PostgreSql and MariaDb, which can also be restarted, killed and cut off. The server's own account is an
 unprivileged one: when this runs as root, which both refuse to be run by, postgres or nobody.
@@ -54,8 +56,8 @@ class PostgreSql:
     name = "postgresql"
     programs = newest("/usr/lib/postgresql/*/bin")
 
-    def __init__(self, directory=None, settings=(), fsync=False, copy_of=None):
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-postgresql-", dir="/tmp"))
+    def __init__(self, directory=None, settings=(), fsync=False, parent="/tmp", copy_of=None):
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-postgresql-", dir=parent))
         self.data = self.directory / "data"
         self.port_file = self.directory / "port"
         if directory is None:
@@ -213,8 +215,8 @@ class MariaDb:
     name = "mariadb"
     server = shutil.which("mariadbd", path="/usr/sbin:/usr/bin")
 
-    def __init__(self, directory=None, settings=(), fsync=False):
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-mariadb-", dir="/tmp"))
+    def __init__(self, directory=None, settings=(), fsync=False, parent="/tmp"):
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-mariadb-", dir=parent))
         self.data = self.directory / "data"
         self.options = self.directory / "options"
         self.pid_file = self.directory / "pid"
@@ -335,7 +337,29 @@ class MariaDb:
 ENGINES = {engine.name: engine for engine in (PostgreSql, MariaDb)}
 
 
+def run(command):
+    """The command's status. It is told when what runs this is interrupted: both are of one process group."""
+    servers, environment = [], dict(os.environ)
+    try:
+        for engine, variable in ((PostgreSql, "LICTOR_TEST_POSTGRESQL"), (MariaDb, "LICTOR_TEST_MYSQL")):
+            if engine.available() and variable not in environment:
+                servers.append(engine())
+                environment[variable] = servers[-1].start().url()
+        child = subprocess.Popen(command, env=environment)
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+    finally:
+        for server in servers:
+            server.remove()
+
+
 def main(arguments):
+    if len(arguments) >= 2 and arguments[0] == "run":
+        status = run(arguments[1:])
+        return status if status >= 0 else 128 - status
     if len(arguments) == 2 and arguments[0] == "start" and arguments[1] in ENGINES:
         server = ENGINES[arguments[1]]()
         server.start()

@@ -46,6 +46,10 @@ TEST(Commands, TakeTheirArgumentFlagsAndTheOptionsOfTheServer) {
   EXPECT_FALSE(line.has("--json"));
   EXPECT_EQ(line.outcome.options->database.sqlite_path, "/d/lictor.db");
   EXPECT_EQ(line.outcome.options->log.level, base::Level::debug);
+  const CommandLine health = parse({"health", "--live", "--listen", "127.0.0.1:1"});
+  ASSERT_TRUE(health.outcome.options) << health.outcome.text;
+  EXPECT_EQ(health.outcome.options->server.listen_port, 1);
+  EXPECT_TRUE(health.has("--live"));
   const CommandLine check = parse({"check-config", "--batch-max", "3", "--json"});
   ASSERT_TRUE(check.outcome.options) << check.outcome.text;
   EXPECT_EQ(check.outcome.options->database.batch_max, 3U);
@@ -79,6 +83,8 @@ TEST(Commands, RefuseWhatTheyDoNotTake) {
       {{"restore", "a", "--forse"}, {"unknown flag --forse; did you mean --force?"}},
       {{"restore", "a", "--dta", "x"}, {"unknown flag --dta; did you mean --data?"}},
       {{"admin-key", "x"}, {"unexpected argument x"}},
+      {{"health", "--database-url", "sqlite:x"}, {"unknown flag --database-url"}},
+      {{"health", "x"}, {"unexpected argument x"}},
       {{"check-config", "--jsn"}, {"unknown flag --jsn; did you mean --json?"}},
       {{"check-config", "--batch-max", "0"}, {"option batch_max: \"0\" (from --batch-max) is refused"}},
       {{"check-config", "--json=maybe"}, {"--json takes no value"}},

@@ -128,6 +128,13 @@ const std::vector<Sample> kSamples{
     {"write_timeout", "14", [](const Options& o) { return o.server.write_timeout == milliseconds(14'000); }},
     {"shutdown_grace", "15", [](const Options& o) { return o.server.shutdown_grace == milliseconds(15'000); }},
     {"database_url", "sqlite:/x/y.db", [](const Options& o) { return o.database.sqlite_path == "/x/y.db"; }},
+    {"database_timeout", "3s", [](const Options& o) { return o.database.timeout == milliseconds(3'000); }},
+    {"pool_size", "4", [](const Options& o) { return o.database.pool_size == 4; }},
+    {"pool_overflow", "0", [](const Options& o) { return o.database.pool_overflow == 0; }},
+    {"pool_recycle", "10m", [](const Options& o) { return o.database.pool_recycle == milliseconds(600'000); }},
+    {"feed_interval", "50ms", [](const Options& o) { return o.database.feed_interval == milliseconds(50); }},
+    {"feed_trust", "900ms", [](const Options& o) { return o.database.feed_trust == milliseconds(900); }},
+    {"cache_staleness", "0", [](const Options& o) { return o.database.cache_staleness == milliseconds(0); }},
     {"read_threads", "9", [](const Options& o) { return o.database.read_threads == 9; }},
     {"batch_max", "1", [](const Options& o) { return o.database.batch_max == 1; }},
     {"queue_max", "10", [](const Options& o) { return o.database.queue_max == 10; }},
@@ -147,7 +154,7 @@ const std::vector<Sample> kSamples{
 };
 
 TEST_F(OptionsFile, EveryOptionArrivesFromEachOfItsSources) {
-  std::set<std::string_view> covered{"config", "demo"};  // not in the file; see below
+  std::set<std::string_view> covered{"config", "demo", "wait_for_database"};  // see below
   for (const Sample& sample : kSamples) {
     const Option& option = row(sample.name);
     covered.insert(option.name);
@@ -276,7 +283,14 @@ TEST(OptionValue, FormsAreStrict) {
       {"database_url", "sqlite://a.db", -1},
       {"database_url", "sqlite::memory:", -1},
       {"database_url", "a.db", -1},
-      {"database_url", "mysql://h/d", -1},
+      {"database_url", "postgresql://u:p@h/d", 1, "postgresql://u:p@h/d"},
+      {"database_url", "postgres://h1,h2/d?target_session_attrs=read-write", 1,
+       "postgres://h1,h2/d?target_session_attrs=read-write"},
+      {"database_url", "mysql://h/d", 2, "mysql://h/d"},
+      {"database_url", "mariadb://h/d", 2, "mariadb://h/d"},
+      {"database_url", "postgresql:h/d", -1},
+      {"database_url", "postgresql://", -1},
+      {"database_url", "oracle://h/d", -1},
       {"database_url", "SQLITE:a.db", -1},
   };
   for (const ValueCase& c : cases) {
@@ -348,13 +362,23 @@ TEST_F(OptionsFile, DatabaseUrlWithoutPrefixIsTheFallback) {
   Environment both = of_another;
   both["LICTOR_DATABASE_URL"] = "sqlite:b";
   EXPECT_EQ(parsed({}, both).database.sqlite_path, "b");
-  EXPECT_EQ(parse({}, of_another).exit_code, 2);
+  const Options server = parsed({}, of_another);
+  EXPECT_EQ(server.database.engine, Options::Database::Engine::postgresql);
+  EXPECT_EQ(server.database.url, "postgresql://u:pw@h/d");
+  EXPECT_EQ(parse({}, {{"DATABASE_URL", "oracle://u:pw@h/d"}}).exit_code, 2);
 }
 
 TEST(Flags, DemoIsASwitch) {
   EXPECT_TRUE(parsed({"--demo"}).server.demo);
   EXPECT_TRUE(parsed({}, {{"LICTOR_DEMO", "1"}}).server.demo);
   EXPECT_FALSE(parsed({"--demo=false"}, {{"LICTOR_DEMO", "on"}}).server.demo);
+}
+
+TEST_F(OptionsFile, WaitingForTheDatabaseIsASwitch) {
+  EXPECT_FALSE(parsed({}).database.wait);
+  EXPECT_TRUE(parsed({"--wait-for-database"}).database.wait);
+  EXPECT_TRUE(parsed({}, {{"LICTOR_WAIT_FOR_DATABASE", "yes"}}).database.wait);
+  EXPECT_TRUE(parsed({"--config", file("database.wait = \"on\"\n")}).database.wait);
 }
 
 // ---- refusals ------------------------------------------------------------------------------------------------------
@@ -376,8 +400,8 @@ TEST(Refusals, NameTheOptionTheSourceTheValueAndWhatIsAllowed) {
        {"option log_level: \"loud\" (from environment variable LICTOR_LOG_LEVEL)",
         "allowed: trace, debug, info, warning or error"}},
       {{},
-       {{"DATABASE_URL", "mysql://u@h/d"}},
-       {"(from environment variable DATABASE_URL)", "'mysql' is not supported", "sqlite:PATH"}},
+       {{"DATABASE_URL", "oracle://u@h/d"}},
+       {"(from environment variable DATABASE_URL)", "'oracle' is no database that lictord knows", "sqlite:PATH"}},
       {{"--listen", "::1:80"}, {}, {"option listen", "an IPv6 address stands in brackets", "HOST:PORT"}},
       {{"--data", ""}, {}, {"option data: \"\" (from --data)"}},
       {{"--batch-max", "1"}, {{"LICTOR_BATCH_MAX", "x"}}, {"\"x\" (from environment variable LICTOR_BATCH_MAX)"}},

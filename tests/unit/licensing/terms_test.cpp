@@ -27,6 +27,32 @@ TEST(RenewedExpiry, Table) {
   EXPECT_EQ(renewed(kNever - 1, 100), kNever) << "no overflow";
 }
 
+TEST(Terms, NearlyFull) {
+  struct Row {
+    std::uint32_t held, max_clients;
+    Seconds lease;
+    bool nearly_full;
+  };
+  const std::vector<Row> rows{
+      {8, 10, 60, false},
+      {9, 10, 60, true},
+      {10, 10, 60, true},
+      {12, 10, 60, true},  // overage
+      {10, 10, 0, false},  // node-locked: being full is what was sold
+      {9, 9, 60, false},   // too small to have a tenth
+      {899, 1'000, 60, false},
+      {900, 1'000, 60, true},
+      {4'000'000, 4'000'000, 60, true},  // no overflow
+      {3'000'000'000, kUnlimited, 60, false},
+  };
+  for (const Row& row : rows) {
+    Terms terms;
+    terms.max_clients = row.max_clients;
+    terms.lease = row.lease;
+    EXPECT_EQ(is_nearly_full(row.held, terms), row.nearly_full) << row.held << " of " << row.max_clients;
+  }
+}
+
 TEST(Terms, AllowedSeats) {
   struct Row {
     std::uint32_t max_clients;

@@ -1,0 +1,431 @@
+"""Several lictord on one PostgreSQL: what one changes the others know, also when the database or the way to it fails."""
+
+import contextlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+import audit_chain
+from metrics_text import parse_metrics
+from support import BIN_DIR, ROOT, TIME_SCALE, Server, eventually, free_port, run, seconds
+from test_race import SEATS, check_held, race, replay, told
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from database_server import PostgreSql  # noqa: E402
+from tcp_proxy import TcpProxy  # noqa: E402
+
+pytestmark = pytest.mark.sqlite  # has a PostgreSQL of its own
+SEEN_SECONDS = 1.0
+VALIDATE, ACTIVATE = "/api/v1/licenses/validate", "/api/v1/licenses/activate"
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    if not PostgreSql.available():
+        pytest.skip("PostgreSQL is not installed (package postgresql): replicas are not tested")
+    cluster = PostgreSql().start()
+    yield cluster
+    cluster.remove()
+
+
+class Database:
+    """One database, and the servers on it."""
+
+    made = 0
+
+    def __init__(self, cluster, secrets, directory):
+        Database.made += 1
+        self.cluster, self.secrets, self.directory = cluster, secrets, directory
+        self.name = f"replicas_{Database.made}"
+        self.url = cluster.create_database(self.name)
+        self.servers = []
+
+    def start(self, *options, url=None, wait=True):
+        directory = self.directory / f"replica{len(self.servers)}"
+        directory.mkdir()
+        server = Server(directory, self.secrets, ["--database-url", url or self.url, *options], demo=False)
+        if self.servers:  # the first one on a new database made the administrator's key
+            key = self.servers[0].data / "admin.key"
+            server.data.mkdir()
+            (server.data / "admin.key").write_bytes(key.read_bytes())
+            (server.data / "admin.key").chmod(0o600)
+        self.servers.append(server)
+        return server.start(wait)
+
+    def through(self, proxy, **parameters):
+        """Its URL by way of a proxy."""
+        query = "".join(f"{'&' if number else '?'}{key}={value}" for number, (key, value) in enumerate(parameters.items()))
+        return self.url.replace(f":{self.cluster.port}/", f":{proxy.port}/") + query
+
+    def sql(self, text):
+        return self.cluster.sql(text, self.name)
+
+    def close(self):
+        for server in self.servers:
+            server.close()
+
+
+@pytest.fixture
+def database(postgresql, secrets, tmp_path):
+    opened = Database(postgresql, secrets, tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def proxy(postgresql):
+    with contextlib.closing(TcpProxy(postgresql.port)) as made:
+        yield made
+
+
+def equip(server, **terms):
+    """A product, a policy with these terms, and a key for clients."""
+    server.admin("POST", "/products", {"name": "demo"})
+    server.admin("POST", "/policies", {"product": "demo", "name": "p", "terms": {"type": "perpetual", "max_clients": 5, **terms}})
+    return server.create_api_key(("license:activate", "license:validate", "usage:write"))["api_key"]
+
+
+def ask(server, path, license_, key, client="c", **more):
+    answer = server.call("POST", path, {"license_key": license_["license_key"], "client_id": client, **more}, key)
+    return "OK" if answer.status_code == 200 else answer.json()["error"]["code"]
+
+
+def seconds_until(condition, limit=10.0):
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds(limit), condition
+    return time.monotonic() - began
+
+
+def figure(server, name):
+    (value,) = [value for (known, _), value in parse_metrics(server.call("GET", "/metrics").text).items() if known == name]
+    return value
+
+
+# ---- what one changes, the others know ----
+
+CHANGES = {
+    "suspend": ("POST", "/licenses/{license}/suspend", {"reason": "x"}, "LICENSE_SUSPENDED"),
+    "revoke": ("POST", "/licenses/{license}/revoke", {"reason": "x"}, "LICENSE_REVOKED"),
+    "an end that has come": ("PATCH", "/licenses/{license}", {"expires_at": 1_700_000_000}, "LICENSE_EXPIRED"),
+    "deactivate": ("POST", "/clients/{client}/deactivate", {}, "CLIENT_NOT_ACTIVATED"),
+    "block": ("POST", "/clients/{client}/block", {}, "CLIENT_BLOCKED"),
+}
+
+
+def change(server, license_, method, path, body):
+    client = ""
+    if "{client}" in path:
+        (client,) = server.admin("GET", f"/licenses/{license_['license_id']}/clients")["clients"]
+        client = client["id"]
+    path = path.format(license=license_["license_id"], client=client)
+    answer = server.call(method, f"/api/v1/admin{path}", body, server.admin_key)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_known_everywhere_within_a_second(database, name):
+    method, path, body, code = CHANGES[name]
+    first, second = database.start(), database.start()
+    key = equip(first)
+    took = []
+    for _ in range(10):
+        license_ = first.create_license("p", starts_at=1_600_000_000)
+        assert ask(first, ACTIVATE, license_, key) == "OK"
+        for _ in range(2):
+            assert ask(second, VALIDATE, license_, key) == "OK"
+        change(first, license_, method, path, body)
+        took.append(seconds_until(lambda license_=license_: ask(second, VALIDATE, license_, key) == code))
+    print(f"\n{name}: seen after {1000 * statistics.median(took):.0f} ms, at most {1000 * max(took):.0f} ms")
+    assert max(took) < SEEN_SECONDS * TIME_SCALE
+
+
+def test_seats_taken_on_one_are_taken_on_the_other(database):
+    first, second = database.start(), database.start()
+    key = equip(first, max_clients=2)
+    license_ = first.create_license("p")
+    assert ask(first, ACTIVATE, license_, key, "a") == "OK"
+    assert ask(second, ACTIVATE, license_, key, "b") == "OK"
+    for server in (first, second):
+        assert ask(server, ACTIVATE, license_, key, "c") == "MAX_CLIENTS_REACHED"
+    change(first, license_, "PATCH", "/licenses/{license}", {"overrides": {"max_clients": 3}})
+    assert ask(second, ACTIVATE, license_, key, "c") == "OK"
+
+
+def test_products_policies_and_api_keys_are_known_at_once(database):
+    first, second = database.start(), database.start()
+    for number in range(5):
+        here, there = (first, second) if number % 2 else (second, first)
+        here.admin("POST", "/products", {"name": f"product{number}"})
+        there.admin("POST", "/policies", {"product": f"product{number}", "name": "p", "terms": {"max_clients": 1}})
+        license_ = here.create_license("p", product=f"product{number}")
+        key = there.create_api_key()
+        assert ask(here, ACTIVATE, license_, key["api_key"], "a") == "OK"
+        assert ask(here, ACTIVATE, license_, key["api_key"], "b") == "MAX_CLIENTS_REACHED"
+        there.admin("PATCH", f"/policies/{there.admin('GET', f'/policies?product=product{number}')['policies'][0]['id']}",
+                    {"terms": {"max_clients": 2}})
+        assert ask(here, ACTIVATE, license_, key["api_key"], "b") == "OK", "the batch decides by the policy of the database"
+        there.admin("POST", f"/api-keys/{key['id']}/revoke")
+        took = seconds_until(lambda here=here, license_=license_, key=key: ask(here, VALIDATE, license_, key["api_key"], "a") == "UNAUTHENTICATED")
+        assert took < SEEN_SECONDS * TIME_SCALE
+
+
+def test_calls_that_are_repeated_elsewhere_are_done_once(database):
+    first, second = database.start(), database.start()
+    key = equip(first)
+    body = {"product": "demo", "policy": "p", "count": 3}
+    answers = [server.call("POST", "/api/v1/admin/licenses", body, server.admin_key, {"Idempotency-Key": "same"})
+               for server in (first, second, first)]
+    assert [answer.status_code for answer in answers] == [answers[0].status_code] * 3
+    for issued in answers[0].json()["data"]["licenses"]:
+        database.secrets.add_license_key(issued["license_key"])
+    made = [sorted(issued["license_id"] for issued in answer.json()["data"]["licenses"]) for answer in answers]
+    assert made[0] == made[1] == made[2]
+    license_ = first.create_license("p", overrides={"quotas": {"calls": {"amount": 10, "period": "total"}}})
+    use = {"metric": "calls", "quantity": 4, "idempotency_key": "once"}
+    totals = [server.call("POST", "/api/v1/licenses/usage", {"license_key": license_["license_key"], **use}, key).json()
+              for server in (first, second)]
+    assert [answer["data"]["total"] for answer in totals] == [4, 4]
+
+
+# ---- without the database ----
+
+
+def test_a_replica_that_is_cut_off_trusts_nothing_that_it_may_not(database, proxy):
+    """With staleness 0 nothing is answered from a memory that may be old; and it needs no restart."""
+    first = database.start()
+    cut_off = database.start("--cache-staleness", "0", "--database-timeout", "1s", url=database.through(proxy))
+    key = equip(first)
+    for how in (proxy.freeze, proxy.cut):
+        license_ = first.create_license("p")
+        assert ask(first, ACTIVATE, license_, key) == "OK"
+        for _ in range(3):
+            assert ask(cut_off, VALIDATE, license_, key) == "OK"
+        how()
+        change(first, license_, "POST", "/licenses/{license}/revoke", {"reason": "x"})
+        revoked = time.monotonic()
+        last_success = 0.0
+        while time.monotonic() - revoked < 3:
+            began = time.monotonic()
+            if ask(cut_off, VALIDATE, license_, key) == "OK":
+                last_success = began - revoked
+        print(f"\n{how.__name__}: last answered from memory {1000 * last_success:.0f} ms after the revocation")
+        assert last_success < SEEN_SECONDS * TIME_SCALE
+        assert ask(cut_off, ACTIVATE, license_, key, "d") == "UNAVAILABLE"
+        proxy.heal()
+        eventually(lambda license_=license_: ask(cut_off, VALIDATE, license_, key) == "LICENSE_REVOKED", 15)
+        eventually(lambda license_=license_: ask(cut_off, ACTIVATE, license_, key) == "LICENSE_REVOKED", 15)
+
+
+def test_a_lost_feed_alone_sends_validations_to_the_database(database):
+    """Its table is locked, so that the feed reads nothing; all else can be read."""
+    first = database.start()
+    key = equip(first)
+    license_ = first.create_license("p")
+    assert ask(first, ACTIVATE, license_, key) == "OK"
+    assert ask(first, VALIDATE, license_, key) == "OK"
+    environment = {"PGPASSWORD": database.cluster.password, "PATH": os.environ["PATH"]}
+    session = subprocess.Popen(
+        [f"{database.cluster.programs}/psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database.url],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        session.stdin.write("BEGIN; LOCK TABLE events; UPDATE licenses SET status = 3 WHERE TRUE; COMMIT;\n"
+                            "BEGIN; LOCK TABLE events; SELECT 'locked';\n")
+        session.stdin.flush()
+        assert "locked" in session.stdout.readline() + session.stdout.readline() + session.stdout.readline()
+        took = seconds_until(lambda: ask(first, VALIDATE, license_, key) != "OK")
+        assert took < 2 * TIME_SCALE
+        assert figure(first, "lictor_feed_age_seconds") > 0.2
+    finally:
+        session.stdin.write("ROLLBACK;\n")
+        session.stdin.close()
+        session.wait(10)
+    eventually(lambda: figure(first, "lictor_feed_age_seconds") < 0.5)
+
+
+def test_with_the_database_down_memory_answers_for_so_long_and_no_longer(database, proxy):
+    staleness = 4
+    server = database.start("--cache-staleness", f"{staleness}s", "--database-timeout", "1s", url=database.through(proxy))
+    key = equip(server)
+    known, unknown = server.create_license("p"), server.create_license("p")
+    assert ask(server, ACTIVATE, known, key) == "OK"
+    assert ask(server, VALIDATE, known, key) == "OK"
+    proxy.cut()
+    down = time.monotonic()
+    eventually(lambda: figure(server, "lictor_database_up") == 0)
+    while time.monotonic() - down < staleness - 1:
+        assert ask(server, VALIDATE, known, key) == "OK"
+        answer = server.call("POST", ACTIVATE, {"license_key": known["license_key"], "client_id": "d"}, key)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert ask(server, VALIDATE, unknown, key) == "UNAVAILABLE"
+        ready = server.call("GET", "/ready")
+        assert ready.status_code == 200 and ready.json()["data"]["database"] is False
+        assert server.call("GET", "/health").status_code == 200
+    took = seconds_until(lambda: ask(server, VALIDATE, known, key) == "UNAVAILABLE")
+    assert time.monotonic() - down < (staleness + 1.5) * TIME_SCALE, took
+    assert server.call("GET", "/ready").status_code == 503
+    proxy.heal()
+    eventually(lambda: ask(server, ACTIVATE, known, key, "d") == "OK")
+    assert ask(server, VALIDATE, unknown, key, client="x") == "CLIENT_NOT_ACTIVATED"
+    assert server.call("GET", "/ready").json()["data"] == {"ready": True}
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_the_database_goes_and_comes_back(secrets, tmp_path, how):
+    if not PostgreSql.available():
+        pytest.skip("PostgreSQL is not installed (package postgresql)")
+    cluster = PostgreSql(fsync=True).start()
+    opened = Database(cluster, secrets, tmp_path)
+    try:
+        server = opened.start("--database-timeout", "2s")
+        key = equip(server, max_clients=None)
+        license_ = server.create_license("p")
+        held = []
+        for number in range(6):
+            assert ask(server, ACTIVATE, license_, key, f"before-{number}") == "OK"
+            held.append(f"before-{number}")
+            getattr(cluster, how)()
+            if how == "kill":
+                assert ask(server, ACTIVATE, license_, key, f"down-{number}") == "UNAVAILABLE"
+                cluster.start()
+            eventually(lambda number=number: ask(server, ACTIVATE, license_, key, f"after-{number}") == "OK")
+            held.append(f"after-{number}")
+        clients = server.admin("GET", f"/licenses/{license_['license_id']}/clients?limit=100")["clients"]
+        assert sorted(client["client_id"] for client in clients) == sorted(held)
+        audit_chain.verify_api(server)
+        opened.close()
+    finally:
+        cluster.remove()
+
+
+def test_connections_cut_at_any_moment_lose_and_repeat_nothing(database, proxy, tmp_path):
+    """Some of the cuts come between COMMIT and its answer: the database is asked what became of it."""
+    server = database.start("--log-level", "error", "--database-timeout", "2s", url=database.through(proxy))
+    equip(server)
+    created = server.create_license("p", overrides={"max_clients": SEATS})
+    chance, end = random.Random(7), time.monotonic() + 8 * TIME_SCALE
+    cuts = 0
+    with race(server, tmp_path, "race_for_seats", created["license_key"], {"activate": [409]}) as clients:
+        while time.monotonic() < end:
+            time.sleep(chance.uniform(0.001, 0.02))
+            proxy.cut_one()
+            cuts += 1
+        records = clients.finish()
+    license_id = created["license_id"]
+    held = {row for row in database.sql("SELECT client_id FROM activations WHERE held = 1").split("\n") if row}
+    assert all(len(states) == 1 for states in told(records).values())
+    check_held(held, records)
+    assert int(database.sql("SELECT max(seats_held) FROM licenses")) == len(held) <= SEATS
+    assert replay(audit_chain.verify_api(server), license_id) == held
+    lost = figure(server, "lictor_database_connections_lost_total")
+    print(f"\n{cuts} cuts, {lost:.0f} connections lost in use, {len(records)} records")
+    assert lost > 20
+
+
+# ---- background work ----
+
+
+def test_one_does_the_background_work_and_another_takes_over(database):
+    servers = [database.start("--statistics-interval", "1s") for _ in range(3)]
+    key = equip(servers[0], lease=2)
+
+    def leading():
+        return [server for server in servers if server.running() and figure(server, "lictor_background_leader") == 1]
+
+    eventually(lambda: len(leading()) == 1)
+    for _ in range(3):
+        time.sleep(0.5)
+        assert len(leading()) == 1
+    (leader,) = leading()
+    leader.kill9()
+    eventually(lambda: len(leading()) == 1)
+    (next_one,) = leading()
+    assert next_one is not leader
+    license_ = next_one.create_license("p")
+    for server in servers:
+        if server.running():
+            assert ask(server, ACTIVATE, license_, key, f"client {server.port}") == "OK"
+    # Nobody asks for these seats again: the sweeper takes them out.
+    eventually(lambda: database.sql("SELECT max(seats_held) FROM licenses") == "0", 15)
+    eventually(lambda: database.sql("SELECT (SELECT sequence FROM audit_head) - (SELECT license_sequence FROM statistics)") == "0", 15)
+    ended = database.sql("SELECT count(*) FROM events WHERE action = 'seat.released'")
+    assert ended == "2", "each seat ends once, whoever sweeps"
+
+
+def test_servers_of_a_moved_database_stop(database, tmp_path):
+    server = database.start()
+    equip(server)
+    moved = run(BIN_DIR / "lictord", "migrate", "--from", database.url, "--to", f"sqlite:{tmp_path}/moved.db", "--take-over")
+    assert moved.code == 0, moved
+    process = server.process
+    eventually(lambda: process.poll() is not None)
+    assert process.returncode == 1 and "database.moved" in server.logs()
+    server.process = None
+
+
+# ---- what it refuses to start with ----
+
+
+def start_on(tmp_path, url, *options, limit=30):
+    return run(BIN_DIR / "lictord", "--data", tmp_path / "data", "--listen", f"127.0.0.1:{free_port()}", "--log-file", "-",
+               "--database-url", url, *options, limit=limit)
+
+
+def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
+    name = "unusable"
+    url = postgresql.create_database(name)
+    postgresql.sql("CREATE ROLE reader LOGIN PASSWORD 'secret-word'")
+    postgresql.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    postgresql.sql("CREATE DATABASE only_read TEMPLATE template0 ENCODING 'UTF8'")
+    postgresql.sql("ALTER DATABASE only_read SET default_transaction_read_only = on")
+    postgresql.sql("CREATE DATABASE newer TEMPLATE template0 ENCODING 'UTF8'")
+    host = f"127.0.0.1:{postgresql.port}"
+    closed = free_port()
+    ours = url.rsplit("/", 1)[0]
+    (tmp_path / "prepared").mkdir()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        start_on(tmp_path / "prepared", f"{ours}/newer", limit=3)
+    postgresql.sql("INSERT INTO schema_migrations (version, name, applied_at) VALUES (99, 'later', 0)", "newer")
+    cases = {
+        f"postgresql://lictor:wrong-word@{host}/{name}": ["password authentication failed", host.split(":")[0]],
+        f"postgresql://lictor:wrong-word@127.0.0.1:{closed}/{name}": ["can't be reached", str(closed), "refused"],
+        f"postgresql://lictor:wrong-word@no-such-host.invalid/{name}": ["no-such-host.invalid"],
+        f"{ours}/missing": ["missing", "does not exist"],
+        f"postgresql://reader:secret-word@{host}/{name}": ["permission denied"],
+        f"{ours}/latin": ["encoding must be UTF8"],
+        f"{ours}/only_read": ["read-only"],
+        f"{ours}/newer": ["99", "newer"],
+        "postgresql://": ["the host and the database are missing"],
+        f"postgresql://lictor:wrong-word@{host}/{name}?nonsense=1": ["nonsense"],
+        f"oracle://lictor:wrong-word@{host}/{name}": ["is no database that lictord knows"],
+    }
+    for bad, said in cases.items():
+        finished = start_on(tmp_path, bad)
+        assert finished.code != 0, (bad, finished)
+        for part in said:
+            assert part in finished.err, (bad, part, finished)
+        for secret in ("wrong-word", "secret-word", postgresql.password):
+            assert secret not in finished.err + finished.out, (bad, finished)
+
+
+def test_it_waits_for_a_database_when_told_to(secrets, tmp_path):
+    if not PostgreSql.available():
+        pytest.skip("PostgreSQL is not installed (package postgresql)")
+    cluster = PostgreSql().start()
+    opened = Database(cluster, secrets, tmp_path)
+    try:
+        cluster.stop()
+        server = opened.start("--wait-for-database", wait=False)
+        eventually(lambda: "database.waiting" in server.logs() or "can't be reached yet" in server.logs())
+        assert server.running()
+        cluster.start()
+        server.wait_ready()
+        opened.close()
+    finally:
+        cluster.remove()

@@ -1,0 +1,317 @@
+#include "service/feed.h"
+
+#include <thread>
+
+#include "unit/service/service_test.h"
+#include "store/written_events.h"
+
+namespace lictor::service {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What a feed reads can be made to fail, and its history to be another one.
+struct Faults {
+  std::atomic<bool> lost{false}, moved{false}, set_back{false};
+};
+
+class FeedReader final : public store::Reader {
+ public:
+  FeedReader(std::unique_ptr<store::Reader> real, Faults& faults) : real_(std::move(real)), faults_(faults) {}
+  store::ChangePage changes(const store::ChangePlace& place, std::size_t limit) override {
+    store::ChangePage page = real().changes(place, limit);
+    page.is_another = page.is_another || faults_.set_back.exchange(false);
+    return page;
+  }
+  void ping() override {
+    if (faults_.moved) throw store::StoreError(store::StoreError::Kind::moved, "it was moved");
+    real().ping();
+  }
+  store::StoredEvent audit_head() override { return real().audit_head(); }
+
+  std::optional<store::LicenseView> license(const store::LicenseRef& ref, std::optional<std::string_view> client_id,
+                                            base::UnixSeconds now) override {
+    return real().license(ref, client_id, now);
+  }
+  std::optional<store::ClientView> client(const base::Id& client) override { return real().client(client); }
+  std::optional<store::ClientView> client(const base::Id& license, std::string_view client_id) override {
+    return real().client(license, client_id);
+  }
+  std::optional<store::LicenseDetails> license_details(const store::LicenseRef& ref, base::UnixSeconds now) override {
+    return real().license_details(ref, now);
+  }
+  store::LicensePage licenses(const store::LicenseFilter& filter, store::LicenseOrder order,
+                              const std::optional<store::Position>& after, std::size_t limit,
+                              base::UnixSeconds now) override {
+    return real().licenses(filter, order, after, limit, now);
+  }
+  store::HeldSeats held_seats(store::Row license, std::size_t limit, base::UnixSeconds now) override {
+    return real().held_seats(license, limit, now);
+  }
+  std::vector<store::ClientView> clients(store::Row license, std::string_view after, std::size_t limit) override {
+    return real().clients(license, after, limit);
+  }
+  std::vector<store::Product> products() override { return real().products(); }
+  std::vector<store::Policy> policies() override { return real().policies(); }
+  std::optional<store::ApiKey> api_key(const base::Id& id) override { return real().api_key(id); }
+  std::vector<store::ApiKey> api_keys() override { return real().api_keys(); }
+  store::EventPage events(const store::EventFilter& filter, std::size_t limit) override {
+    return real().events(filter, limit);
+  }
+  store::Totals totals() override { return real().totals(); }
+  std::int64_t catalog_version() override { return real().catalog_version(); }
+  store::StatisticsReader& statistics() override { return real().statistics(); }
+  void at_one_moment(const std::function<void()>& reads) override { real().at_one_moment(reads); }
+
+ private:
+  store::Reader& real() {
+    if (faults_.lost) throw store::StoreError(store::StoreError::Kind::connection_lost, "no database");
+    return *real_;
+  }
+  const std::unique_ptr<store::Reader> real_;
+  Faults& faults_;
+};
+
+// As a database server is to one of the processes that use it.
+class SharedStore final : public store::Store {
+ public:
+  SharedStore(store::Store& real, Faults& faults) : real_(real), faults_(faults), reader_(real.open_reader()) {}
+  void write(const std::function<void(store::Tx&)>& work) override {
+    const std::int64_t before = reader_->audit_head().sequence;
+    real_.write(work);
+    const std::int64_t last = reader_->audit_head().sequence;
+    if (last > before) written_.note(before + 1, last);
+  }
+  std::unique_ptr<store::Reader> open_reader() override { return real_.open_reader(); }
+  std::unique_ptr<store::Reader> open_feed_reader(milliseconds) override {
+    return std::make_unique<FeedReader>(real_.open_reader(), faults_);
+  }
+  std::array<std::uint8_t, 16> digest_key() const override { return real_.digest_key(); }
+  std::string describe() const override { return "shared"; }
+  bool is_shared() const noexcept override { return true; }
+  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  void forget_written() override { written_.forget(); }
+
+ private:
+  store::Store& real_;
+  Faults& faults_;
+  const std::unique_ptr<store::Reader> reader_;
+  store::WrittenEvents written_;
+};
+
+store::Event event(std::string action) {
+  store::Event event;
+  event.at = kNow;
+  event.actor = "key_elsewhere";
+  event.action = std::move(action);
+  event.subject = "pol_elsewhere";
+  return event;
+}
+
+class FeedTest : public ServiceTest {
+ protected:
+  FeedTest() : shared_(*store_, faults_) {}
+  ~FeedTest() override {
+    if (feed_) feed_->stop();
+    writes_.stop();
+  }
+
+  void start(milliseconds trust = milliseconds(200), milliseconds staleness = milliseconds(400)) {
+    FeedOptions options;
+    options.interval = milliseconds(2);
+    options.trust = trust;
+    options.staleness = staleness;
+    options.on_lost = [this](std::string_view) { ++lost_; };
+    options.on_back = [this](milliseconds) { ++back_; };
+    options.on_moved = [this](std::string_view) { ++moved_; };
+    feed_ = std::make_unique<Feed>(shared_, writes_, cache_, sync_, options);
+    ASSERT_TRUE(feed_->catch_up(milliseconds(5'000)));
+  }
+
+  // Into memory, as a validation that missed puts it.
+  void remember(const base::Id& license, const std::string& client_id) {
+    const auto ticket = cache_.fill_ticket();
+    const std::string_view client(client_id);
+    const auto view = read(license, client);
+    cache_.fill(view, catalog_.terms(view.license.policy, view.license.overrides), false, &client, ticket);
+    ASSERT_TRUE(is_remembered(license, client_id));
+  }
+  std::optional<licensing::License> found(const base::Id& license) {
+    CachedView view;
+    if (!cache_.find(ref_of(license), nullptr, clock_.now(), view)) return std::nullopt;
+    return view.license;
+  }
+  bool is_remembered(const base::Id& license, std::string_view client_id) {
+    CachedView view;
+    return cache_.find(ref_of(license), &client_id, clock_.now(), view);
+  }
+
+  // Another process' write path on the same database; how it ended.
+  std::string elsewhere(std::unique_ptr<TestJob> job) {
+    Catalog catalog;
+    catalog.load(*store_->open_reader());
+    Cache cache({100, 100}, catalog, crypto::Prf::Key{6});
+    WritePath writes(*store_, catalog, cache, clock_, {});
+    auto future = job->done.get_future();
+    std::unique_ptr<LicenseJob> handed = std::move(job);
+    EXPECT_TRUE(writes.submit(handed, Urgency::new_work));
+    return future.get().text();
+  }
+  Outcome here(std::unique_ptr<TestJob> job) {
+    auto future = job->done.get_future();
+    std::unique_ptr<LicenseJob> handed = std::move(job);
+    EXPECT_TRUE(writes_.submit(handed, Urgency::new_work));
+    return future.get();
+  }
+  bool catches_up() { return feed_->catch_up(milliseconds(5'000)); }
+  template <class Condition>
+  static bool eventually(const Condition& condition) {
+    for (int tries = 0; tries < 2'000; ++tries) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    return false;
+  }
+
+  Faults faults_;
+  SharedStore shared_;
+  std::atomic<int> lost_{0}, back_{0}, moved_{0}, loaded_{0};
+  CatalogSync sync_{shared_, catalog_, cache_, [this](store::Reader&) { ++loaded_; }};
+  WritePath writes_{shared_, catalog_, cache_, clock_, {}, &sync_};
+  std::unique_ptr<Feed> feed_;
+};
+
+TEST_F(FeedTest, WhatAnotherProcessSuspendedIsForgotten) {
+  const auto license = add_license(R"({"max_clients":3})");
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  start();
+  remember(license, "a");
+  ASSERT_EQ(elsewhere(change(license, licensing::StatusCommand::suspend)), "ok");
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(found(license)) << "it must be read again";
+}
+
+TEST_F(FeedTest, OwnChangesAreLeftAsTheWritePathPutThem) {
+  const auto license = add_license(R"({"max_clients":3})");
+  start();
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  ASSERT_TRUE(catches_up());
+  EXPECT_TRUE(is_remembered(license, "a"));
+  EXPECT_EQ(feed_->counts().notes, 0U);
+}
+
+TEST_F(FeedTest, SeatsTakenAndGivenBackElsewhereAreCounted) {
+  const auto license = add_license(R"({"max_clients":5})");
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  start();
+  remember(license, "a");
+  ASSERT_EQ(elsewhere(activate(license, "b")), "ok");
+  ASSERT_EQ(elsewhere(activate(license, "c")), "ok");
+  ASSERT_TRUE(catches_up());
+  ASSERT_TRUE(found(license));
+  EXPECT_EQ(found(license)->seats_held, 3U);
+  EXPECT_TRUE(is_remembered(license, "a")) << "nothing happened to this client";
+  ASSERT_EQ(elsewhere(deactivate(license, "a")), "ok");
+  ASSERT_TRUE(catches_up());
+  EXPECT_EQ(found(license)->seats_held, 2U);
+  EXPECT_FALSE(is_remembered(license, "a"));
+}
+
+TEST_F(FeedTest, TheFirstSeatElsewhereMayBeginTheTerm) {
+  const auto license = add_license(R"({"max_clients":5,"duration":100,"starts":"on_first_activation"})");
+  start();
+  const auto view = read(license);
+  cache_.fill(view, catalog_.terms(view.license.policy, ""), false, nullptr, cache_.fill_ticket());
+  ASSERT_TRUE(found(license));
+  ASSERT_EQ(elsewhere(activate(license, "b")), "ok");
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(found(license)) << "it has an end now";
+}
+
+TEST_F(FeedTest, PoliciesMadeElsewhereAreKnown) {
+  start();
+  const int loaded = loaded_;
+  store::Policy policy{0, crypto::random_id(), product_.row, "elsewhere", R"({"max_clients":7})", kNow};
+  store_->write([&](store::Tx& tx) {
+    policy.row = tx.insert_policy(policy);
+    store::Changes changes;
+    changes.events.push_back(event("policy.created"));
+    tx.apply(changes);
+  });
+  ASSERT_TRUE(catches_up());
+  EXPECT_EQ(catalog_.terms(policy.row, "")->terms.max_clients, 7U);
+  EXPECT_GT(loaded_, loaded) << "API keys are read with it";
+}
+
+TEST_F(FeedTest, ALostFeedEndsTrustAndThenUse) {
+  start();
+  EXPECT_TRUE(feed_->is_current());
+  faults_.lost = true;
+  EXPECT_TRUE(eventually([&] { return !feed_->is_current(); }));
+  EXPECT_TRUE(eventually([&] { return !feed_->is_usable(); }));
+  EXPECT_EQ(lost_, 1) << "told once";
+  EXPECT_FALSE(feed_->catch_up(milliseconds(20)));
+  faults_.lost = false;
+  EXPECT_TRUE(catches_up());
+  EXPECT_TRUE(feed_->is_current());
+  EXPECT_EQ(back_, 1);
+  EXPECT_EQ(feed_->counts().lost, 1U);
+}
+
+TEST_F(FeedTest, WhatHappenedWhileItWasLostIsNotMissed) {
+  const auto license = add_license(R"({"max_clients":3})");
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  start();
+  remember(license, "a");
+  faults_.lost = true;
+  ASSERT_TRUE(eventually([&] { return lost_ == 1; }));
+  ASSERT_EQ(elsewhere(change(license, licensing::StatusCommand::revoke)), "ok");
+  EXPECT_TRUE(found(license)) << "nobody could tell yet";
+  faults_.lost = false;
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(found(license));
+}
+
+TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
+  const auto license = add_license(R"({"max_clients":3})");
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  start();
+  remember(license, "a");
+  ASSERT_EQ(here(activate(license, "b")).text(), "ok");
+  const std::int64_t last = store_->open_reader()->audit_head().sequence;
+  ASSERT_TRUE(shared_.wrote(last));
+  faults_.set_back = true;
+  ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(found(license));
+  EXPECT_FALSE(shared_.wrote(last)) << "that sequence may be another's event now";
+}
+
+TEST_F(FeedTest, AMovedDatabaseIsTrustedNoMore) {
+  start();
+  faults_.moved = true;
+  EXPECT_TRUE(eventually([&] { return moved_ == 1; }));
+  EXPECT_FALSE(feed_->is_current());
+  EXPECT_FALSE(feed_->is_usable());
+  std::this_thread::sleep_for(milliseconds(300));
+  EXPECT_EQ(moved_, 1) << "told once";
+}
+
+TEST_F(FeedTest, BatchesDecideByThePolicyThatTheDatabaseHas) {
+  const auto policy = add_policy(R"({"max_clients":1})");
+  const auto license = add_license(policy);
+  start();
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  ASSERT_EQ(here(activate(license, "b")).text(), "MAX_CLIENTS_REACHED");
+  store_->write([&](store::Tx& tx) {
+    tx.update_policy_terms(policy, R"({"max_clients":2})");
+    store::Changes changes;
+    changes.events.push_back(event("policy.changed"));
+    tx.apply(changes);
+  });
+  ASSERT_TRUE(catches_up());
+  EXPECT_EQ(here(activate(license, "b")).text(), "ok");
+}
+
+}  // namespace
+}  // namespace lictor::service
