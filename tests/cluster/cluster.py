@@ -273,8 +273,10 @@ class Cluster:
         assert not failures, "\n".join(failures)
 
 
-def answers(port, path="/ready"):
+def answers(port, with_database=True):
+    """Whether what listens there is ready, and has the database or has not."""
     try:
-        return requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 200
+        answer = requests.get(f"http://127.0.0.1:{port}/ready", timeout=15)
+        return answer.status_code == 200 and answer.json()["data"].get("database", True) == with_database
     except requests.exceptions.RequestException:
         return False

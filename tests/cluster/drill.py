@@ -4,7 +4,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from cluster import Cluster, Pair
+from cluster import Cluster, Pair, answers
 from load import Load
 from support import eventually
 from verify import verify
@@ -63,13 +63,7 @@ class Drill:
         return seen
 
     def is_well(self):
-        for replica in self.cluster.replicas:
-            try:
-                if replica.call("GET", "/ready").status_code != 200:
-                    return False
-            except OSError:
-                return False
-        return True
+        return all(answers(replica.port) for replica in self.cluster.replicas)
 
     # ---- the faults ----
 

@@ -118,7 +118,8 @@ class PostgreSql:
             raise RuntimeError("pg_basebackup: " + copied.stdout)
         # The last line of a name counts. Whom the primary waits for is no matter of this one, until it is the primary.
         self.configure(f"port = {self.port}", f"unix_socket_directories = '{self.directory}'",
-                       f"primary_slot_name = '{name}'", "synchronous_standby_names = ''")
+                       f"primary_slot_name = '{name}'", "synchronous_standby_names = ''",
+                       "wal_retrieve_retry_interval = 500ms")  # how soon it is there again after the primary was away
         self.listen_to(primary)
         (self.data / "standby.signal").touch()
         if self._account():
