@@ -224,9 +224,9 @@ class Pair(Database):
 class Cluster:
     """Replicas on `database`, behind balancers. `directory` is one that others may enter."""
 
-    def __init__(self, directory, secrets, database, options=(), replicas=REPLICAS):
+    def __init__(self, directory, secrets, database, options=()):
         self.directory, self.database = Path(directory), database
-        self.killed = [0] * replicas  # how often each replica was made to end
+        self.killed = [0] * REPLICAS  # how often each replica was made to end
         self.balancers = None
         self.replicas = []
         try:

@@ -37,18 +37,26 @@ def secrets(base):  # before base is removed
     assert not leaks, f"secrets in logs or at rest: {leaks}"
 
 
-@pytest.fixture
-def directory(base):
-    return Path(tempfile.mkdtemp(dir=base))
-
-
-@pytest.fixture
-def start_cluster(directory, secrets):
-    """start_cluster(database, '--option', …) → Cluster, which ends with the test."""
-    directory.chmod(0o755)
+@contextlib.contextmanager
+def clusters(base, secrets):
+    """start(database, '--option', …) → Cluster, which ends with the context."""
     with contextlib.ExitStack() as stack:
-        def start(database, *options, replicas=cluster.REPLICAS):
-            started = cluster.Cluster(directory, secrets, database, options, replicas)
+        def start(database, *options):
+            directory = Path(tempfile.mkdtemp(dir=base))
+            directory.chmod(0o755)
+            started = cluster.Cluster(directory, secrets, database, options)
             stack.callback(started.close)
             return started
+        yield start
+
+
+@pytest.fixture
+def start_cluster(base, secrets):
+    with clusters(base, secrets) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_cluster(base, secrets):
+    with clusters(base, secrets) as start:
         yield start

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cluster import Cluster, Pair, answers
 from load import Load
+from patroni_nodes import Patroni
 from support import eventually
 from verify import verify
 
@@ -34,8 +35,8 @@ SEEN_HEAD = f"{'fault':<44} {'database':>8}  {'writes':>8}  {'validate':>8}  {'r
 
 
 class Drill:
-    def __init__(self, cluster, say=print):
-        self.cluster, self.say = cluster, say
+    def __init__(self, cluster, say=print, settle=SETTLE):
+        self.cluster, self.say, self.settle = cluster, say, settle
         self.began = time.monotonic()
         self.seen = []
         self.load = Load(cluster).start()
@@ -43,13 +44,13 @@ class Drill:
     def tell(self, text):
         self.say(f"[{time.monotonic() - self.began:6.1f} s] {text}")
 
-    def under(self, fault, work, settle=SETTLE):
+    def under(self, fault, work):
         """Does `work` under load, waits until all is well again, and notes what it looked like."""
         self.tell(fault)
         begin, outages = time.monotonic(), len(self.cluster.outages)
         work()
         eventually(self.is_well, 60)
-        time.sleep(settle)
+        time.sleep(self.settle)
         end = time.monotonic()
         during = [each for each in self.load.ledger.attempts if each.ended >= begin and each.began <= end
                   and not each.where.startswith("watch")]
@@ -73,7 +74,7 @@ class Drill:
                 self.cluster.kill_replica(number)
                 time.sleep(1)
                 replica.start()
-            self.under(f"kill -9 of replica {number + 1}, started after 1 s", work, settle=2)
+            self.under(f"kill -9 of replica {number + 1}, started after 1 s", work)
 
     def roll(self):
         def work():
@@ -81,7 +82,7 @@ class Drill:
                 self.cluster.killed[number] += 1
                 replica.restart()
                 time.sleep(2)  # until balancers take it for well again
-        return self.under("rolling restart of the replicas", work, settle=2)
+        return self.under("rolling restart of the replicas", work)
 
     def restart_database(self):
         return self.under("restart of PostgreSQL", self.cluster.database.restart)
@@ -92,10 +93,11 @@ class Drill:
     def fail_over(self, **how):
         name = ("fail-over: the primary hangs" if how.get("hang") else "fail-over: the primary is killed")
         if how.get("lag"):
-            name += f", standby {how['lag']:.0f} s behind"
-        seen = self.under(name, lambda: self.cluster.database.fail_over(**how))
-        self.under("the standby is made anew and attached", self.cluster.database.attach_standby, settle=2)
-        return seen
+            name += f", {how['lag']:.0f} s behind"
+        return self.under(name, lambda: self.cluster.database.fail_over(**how))
+
+    def attach_standby(self):
+        return self.under("the standby is made anew and attached", self.cluster.database.attach_standby)
 
     def finish(self, lost_is_allowed=False):
         self.tell("the load ends")
@@ -117,23 +119,40 @@ class Drill:
             self.say(f"BROKEN  {fault}")
 
 
-def run(directory, secrets, synchronous, minutes, say=print):
-    """The whole of it; True when all held. Without minutes each fault comes once."""
-    say(f"\n== {'synchronous' if synchronous else 'asynchronous'} standby ==")
-    cluster = Cluster(directory, secrets, Pair(synchronous))
+def faults_of_pair(drill, synchronous):
+    drill.kill_replicas()
+    drill.roll()
+    drill.restart_database()
+    drill.crash_database()
+    drill.fail_over(lag=0 if synchronous else 2)
+    drill.attach_standby()
+    drill.fail_over(hang=True)
+    drill.attach_standby()
+
+
+def faults_of_patroni(drill):
+    database = drill.cluster.database
+    drill.kill_replicas()
+    drill.under("Patroni: kill -9 of the leader, all of it", database.kill_leader)
+    drill.under("it comes back", database.bring_back)
+    drill.under("Patroni: switch-over", database.switch_over)
+    drill.under("etcd: kill -9 of all three, for 25 s", database.lose_etcd)
+    drill.under("etcd comes back", database.bring_back_etcd)
+
+
+def run(directory, secrets, kind, minutes, say=print):
+    """The whole of it with a standby that is `sync` or `async`, or with `patroni`; True when all held. Without minutes each
+    fault comes once."""
+    say(f"\n== {kind} ==")
+    cluster = Cluster(directory, secrets, Patroni() if kind == "patroni" else Pair(kind == "sync"))
     try:
         drill = Drill(cluster, say)
         end = time.monotonic() + 60 * minutes
         while True:
-            drill.kill_replicas()
-            drill.roll()
-            drill.restart_database()
-            drill.crash_database()
-            drill.fail_over() if synchronous else drill.fail_over(lag=2.0)
-            drill.fail_over(hang=True)
+            faults_of_patroni(drill) if kind == "patroni" else faults_of_pair(drill, kind == "sync")
             if time.monotonic() >= end:
                 break
-        findings = drill.finish(lost_is_allowed=not synchronous)
+        findings = drill.finish(lost_is_allowed=kind == "async")
         drill.report()
         return not findings.broken
     finally:
