@@ -96,6 +96,9 @@ class Patroni(Database):
         eventually(self.is_complete, 90, pause=0.2)
         self.psql(f"CREATE ROLE lictor LOGIN PASSWORD '{self.password}'")
         self.psql("CREATE DATABASE lictor OWNER lictor ENCODING 'UTF8' TEMPLATE template0")
+        for host in self.hosts:  # libpq tries no further host when the first says that there is no such database
+            url = f"postgresql://lictor:{self.password}@{host}/lictor"
+            eventually(lambda url=url: self.number_by(url, "SELECT 1"), 20)
 
     def ask(self, name, path):
         """What the REST interface of a node answers: (status, document); (0, {}): nothing."""
