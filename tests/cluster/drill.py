@@ -22,12 +22,12 @@ class Seen:
     writes: float  # seconds without any acknowledged write
     validations: float  # and without any validation answered
     lasted: float  # until the database was there again, by what did it; 0: it was no matter of the database
-    refused: int  # requests that were refused for now or cut off
+    refused: list  # operations of requests that were refused for now or cut off
     slowest: float  # request
 
     def __str__(self):
         database = f"{self.lasted:6.2f} s" if self.lasted else "       –"
-        return (f"{self.fault:<44} {database}  {self.writes:6.2f} s  {self.validations:6.2f} s  {self.refused:7}  "
+        return (f"{self.fault:<44} {database}  {self.writes:6.2f} s  {self.validations:6.2f} s  {len(self.refused):7}  "
                 f"{self.slowest:6.2f} s")
 
 
@@ -57,8 +57,8 @@ class Drill:
         mine = self.cluster.outages[outages:]
         gap = self.load.ledger.gap
         seen = Seen(fault, gap("", begin, end, WRITES), gap("only_use", begin, end), sum(to - since for since, to in mine),
-                    sum(each.outcome in ("UNAVAILABLE", "OVERLOADED") or each.outcome[0].isdigit() or
-                        each.outcome.endswith(("Error", "Closed", "Disconnected", "Line")) for each in during),
+                    [each.operation for each in during if each.outcome in ("UNAVAILABLE", "OVERLOADED") or
+                     each.outcome[0].isdigit() or each.outcome.endswith(("Error", "Closed", "Disconnected", "Line"))],
                     max((each.ended - each.began for each in during), default=0))
         self.seen.append(seen)
         return seen

@@ -6,9 +6,9 @@ import time
 import pytest
 import requests
 
-from cluster import Pair, answers
+from cluster import OPTIONS, Pair, answers
 from drill import Drill
-from support import eventually
+from support import BIN_DIR, ROOT, eventually, run
 
 
 def finished(drill, lost_is_allowed=False):
@@ -25,7 +25,8 @@ def test_nothing_acknowledged_is_lost_with_a_synchronous_standby(start_cluster):
     drill.crash_database()
     drill.fail_over()
     finished(drill)
-    assert rolled.refused == 0, "a rolling restart is felt"
+    # Of changes that administrators make, a balancer can't know whether they may come twice.
+    assert set(rolled.refused) <= {"revoke", "suspend", "resume"}, f"a rolling restart is felt: {rolled.refused}"
 
 
 def test_what_the_standby_had_not_got_is_lost_and_nothing_else(start_cluster):
@@ -38,6 +39,15 @@ def test_what_the_standby_had_not_got_is_lost_and_nothing_else(start_cluster):
     assert any("lost" in result for _, _, result in drill.findings.rows), "nothing was lost: the standby was not behind"
     for replica in cluster.replicas:
         assert '"event":"feed.another_history"' in replica.logs()
+
+
+def test_the_configuration_on_the_page_is_accepted(tmp_path):
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = page[page.index("## More than one machine"):]
+    (tmp_path / "lictord.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    finished = run(BIN_DIR / "lictord", "check-config", "--config", tmp_path / "lictord.toml", "--data", tmp_path)
+    assert finished.code == 0 and "target_session_attrs=read-write" in finished.out, finished
+    assert 'database.timeout' in finished.out and OPTIONS == ("--database-timeout", "2s") and "2s" in finished.out
 
 
 class One:
