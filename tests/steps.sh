@@ -56,12 +56,13 @@ run_program() {  # step directory label [argument for GoogleTest]…
 
 e2e_in=()
 run_e2e() {  # step directory [argument for pytest]…
-  local step=$1 directory=$2 log=$log_dir/${1// /-}.log status=0 summary
+  local step=$1 directory=$2 log=$log_dir/${1// /-}.log status=0 summary tests=e2e
   local -a names
   shift 2
+  [[ $step != cluster ]] || tests=cluster
   say "$step …"
   LICTOR_BIN_DIR=$directory/bin limited 1800 "${e2e_in[@]}" python3 -m pytest -q -rfEs --color=no --tb=short -p no:cacheprovider \
-    tests/e2e "$@" </dev/null 2>&1 | tee "$log" || status=$?
+    "tests/$tests" "$@" </dev/null 2>&1 | tee "$log" || status=$?
   summary=$(grep -aE '^[0-9]+ .* in [0-9.]+s' "$log" | tail -n 1) || true
   mapfile -t names < <(sed -nE 's/^(FAILED|ERROR) ([^ ]+).*/\2/p' "$log")
   settle "$step" "$log" "$status" "$(number_of passed "$summary")" "$(number_of skipped "$summary")" "${names[@]}"
@@ -141,11 +142,11 @@ test_part() {  # part [argument]…
       install_groups deploy
       ! build_or_fail release lictord lictor || run_e2e deploy build -k test_deploy "$@"
       ;;
-    e2e) ! build_or_fail release lictord lictor || run_e2e e2e build "$@" ;;
+    e2e | cluster) ! build_or_fail release lictord lictor || run_e2e "$part" build "$@" ;;
     postgresql) ! build_or_fail release lictord lictor || test_on_postgresql "$@" ;;
     asan) test_asan ;;
     tsan) test_tsan ;;
-    *) die "no part '$part' in the tests: unit, http, store, api, fuzz, tidy, e2e, postgresql, deploy, asan, tsan" ;;
+    *) die "no part '$part' in the tests: unit, http, store, api, fuzz, tidy, e2e, postgresql, cluster, deploy, asan, tsan" ;;
   esac
 }
 
@@ -161,6 +162,7 @@ test_everything() {
   run_tidy
   run_e2e e2e build
   test_on_postgresql
+  run_e2e cluster build
   test_asan
   test_tsan
 }

@@ -117,7 +117,11 @@ void tell_overloaded(Telling& t) {
 }
 
 void tell_unavailable(Telling& t) {
-  t.why("the database could not be reached or written; nothing was recorded");
+  if (t.detail("recorded") == "unknown") {
+    t.why("the database did not confirm what it was to record: it may have, or not; the client sends it again");
+  } else {
+    t.why("the database could not be reached or written; nothing was recorded");
+  }
   t.todo("look at the server's log, at the space on its disk, and at the database");
 }
 

@@ -238,6 +238,13 @@ void Daemon::Parts::load() {
   given.on_back = [this](std::chrono::milliseconds after) {
     log.info("feed.back", "Changes of other replicas are read again", {{"after_ms", after.count()}});
   };
+  given.on_another = [this](std::int64_t known, std::int64_t newest) {
+    log.warning(
+        "feed.another_history",
+        "The database's history is another one: it was restored, or a standby that was behind took over. What was "
+        "in memory is dropped; what was recorded since is lost",
+        {{"known_event", known}, {"newest_event", newest}});
+  };
   feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
   {
     const std::lock_guard lock(gave_up_mutex);
@@ -265,7 +272,7 @@ service::WriteOptions Daemon::Parts::write_options() {
   write.queue_max = options.database.queue_max;
   write.on_batch = [this](std::size_t jobs) { batch_jobs.observe(static_cast<double>(jobs)); };
   write.on_error = [this](std::string_view what) {
-    log.error("database.write_failed", "Writing the database failed; nothing was recorded", {{"error", what}});
+    log.error("database.write_failed", "Writing the database failed", {{"error", what}});
   };
   return write;
 }
@@ -327,6 +334,9 @@ void Daemon::Parts::register_metrics() {
                        [this, count] { return count(feed ? feed->counts().notes : 0); });
   metrics.counter_from("lictor_feed_lost_total", "Times that changes of other replicas could not be read.",
                        [this, count] { return count(feed ? feed->counts().lost : 0); });
+  metrics.counter_from("lictor_feed_resets_total",
+                       "Times that memory was dropped: the database's history was another one, or too far ahead.",
+                       [this, count] { return count(feed ? feed->counts().resets : 0); });
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
   metrics.counter_from("lictor_connections_total", "Accepted connections.",
                        [this, count] { return count(server.connections().accepted); });

@@ -167,7 +167,10 @@ bool ChangeCall::repeat(const store::IdempotencyRecord& record) {
 }
 
 void ChangeCall::finish(std::unique_ptr<Job> self, End end) noexcept {
-  if (end == End::unavailable) {
+  if (end == End::unknown) {
+    outcome = {};
+    outcome.failure = perhaps_recorded();
+  } else if (end == End::unavailable) {
     using Kind = store::StoreError::Kind;
     outcome = {};
     outcome.failure = error == Kind::unique_violation ? Failure{Code::already_exists, messages.exists, {}, 0, {}}

@@ -32,6 +32,14 @@ std::string_view shown_field(const RequestFault& fault) noexcept { return base::
 
 Failure nothing_recorded(licensing::Code code) { return Failure{code, {}, {}, 1, {}}; }
 
+Failure perhaps_recorded() {
+  return Failure{licensing::Code::unavailable,
+                 "The database did not confirm this; whether it was recorded is not known: send it again",
+                 R"({"recorded":"unknown"})",
+                 1,
+                 {}};
+}
+
 void Call::set_header(std::string_view name, std::string_view value) {
   more_headers_.append(name).append(": ").append(value).append("\r\n");
 }
@@ -132,12 +140,13 @@ void LicenseCall::submit(Call& call, std::unique_ptr<LicenseCall> job, service::
   std::unique_ptr<service::LicenseJob> handed = std::move(job);
   if (call.app().writes.submit(handed, urgency)) return;
   auto back = downcast<LicenseCall>(std::move(handed));
-  back->failure = licensing::Code::overloaded;
+  back->failure = nothing_recorded(licensing::Code::overloaded);
   resume_call(std::move(back));
 }
 
 void LicenseCall::finish(std::unique_ptr<Job> self, End end) noexcept {
-  if (end == End::unavailable) failure = licensing::Code::unavailable;
+  if (end == End::unavailable) failure = nothing_recorded(licensing::Code::unavailable);
+  if (end == End::unknown) failure = perhaps_recorded();
   self.release();  // NOLINT(bugprone-unused-return-value): it is this object
   resume_call(std::unique_ptr<LicenseCall>(this));
 }
@@ -152,7 +161,7 @@ void LicenseCall::run(http::Exchange& exchange) {
     answer = std::move(*unrecorded);
     failure.reset();
   }
-  if (failure) return call.fail(nothing_recorded(*failure));
+  if (failure) return call.fail(*failure);
   call.guard([this](Call& guarded) { reply(guarded, *this); });
 }
 

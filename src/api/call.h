@@ -118,6 +118,8 @@ void resume_call(std::unique_ptr<T> call) {
 }
 // Answers of calls of which nothing was recorded and that may be tried again.
 Failure nothing_recorded(licensing::Code code);
+// UNAVAILABLE, when the database did not tell whether it was.
+Failure perhaps_recorded();
 // A caller's own names come back to it, but not at any length.
 std::string_view shown_field(const RequestFault& fault) noexcept;
 Failure failure_of(const RequestFault& fault);
@@ -136,7 +138,7 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
   CallTicket ticket;
   Reply reply;
   http::Deferred deferred;
-  std::optional<licensing::Code> failure;  // nothing was recorded
+  std::optional<Failure> failure;
   // What holds until its lease ends even if nothing can be recorded now: the answer instead of the failure.
   std::optional<service::Answer> unrecorded;
 };

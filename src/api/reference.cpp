@@ -41,6 +41,8 @@ std::string_view details_of(Code code) {
       return "`used`, `quota`, `period_ends_at`";
     case Code::max_clients_reached:
       return "`max_clients`, `active_clients`, `next_release_at`";
+    case Code::unavailable:
+      return "`recorded`: `unknown` when the database did not confirm it, and only then";
     case Code::transfer_limit_reached:
       return "`max_transfers`, `next_transfer_at`";
     default:

@@ -64,7 +64,8 @@ const Option* find_by_toml_key(std::string_view key) {
 std::optional<std::string> as_text(OptionType type, const toml::node& node) {
   const bool may_be_number = type == OptionType::integer || type == OptionType::bytes || type == OptionType::duration;
   if (const auto* number = node.as_integer(); number && may_be_number) return std::to_string(number->get());
-  if (const auto* yes = node.as_boolean(); yes && type == OptionType::boolean) return yes->get() ? "on" : "off";
+  const bool is_switch = type == OptionType::boolean || type == OptionType::toggle;
+  if (const auto* yes = node.as_boolean(); yes && is_switch) return yes->get() ? "on" : "off";
   if (const auto* text = node.as_string(); text && type != OptionType::integer) return text->get();
   return {};
 }

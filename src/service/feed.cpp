@@ -151,7 +151,9 @@ void Feed::poll() {
     if (started_) page = reader_->changes(place_, kNotesAtOnce);
     const bool more = page.more;
     if (!started_ || page.is_another || pages == kMostPages) {
+      const std::int64_t known = place_.sequence;
       if (!reset()) return;
+      if (page.is_another && options_.on_another) options_.on_another(known, place_.sequence);
       break;
     }
     if (!apply(std::move(page))) return;

@@ -29,8 +29,10 @@ struct FeedOptions {
   std::chrono::milliseconds trust{700};
   // For how long memory answers while the database can't be read.
   std::chrono::milliseconds staleness{300'000};
-  std::function<void(std::string_view why)> on_lost;  // on the feed's thread, as on_back; may be empty
+  std::function<void(std::string_view why)> on_lost;  // on the feed's thread, as those below; may be empty
   std::function<void(std::chrono::milliseconds after)> on_back;
+  // The database has another history than the one that was read so far, up to event `known`; its newest is `newest`.
+  std::function<void(std::int64_t known, std::int64_t newest)> on_another;
 };
 
 struct FeedCounts {

@@ -51,6 +51,7 @@ struct Job {
     committed,
     refused,      // by the job itself; nothing was recorded
     unavailable,  // nothing was recorded
+    unknown,      // all of it was recorded, or nothing
   };
   virtual ~Job() = default;
   // On the write path's thread; `self` is this job.

@@ -158,11 +158,17 @@ WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
     return Commit::done;
   } catch (const store::StoreError& error) {
     report(error.what());
+    if (error.kind() == store::StoreError::Kind::commit_unknown) return Commit::unknown;
     return concerns_all(error.kind()) ? Commit::failed : Commit::isolate;
   } catch (const std::exception& error) {
     report(error.what());
     return Commit::isolate;
   }
+}
+
+Job::End WritePath::end_of(Commit commit) noexcept {
+  if (commit == Commit::done) return Job::End::committed;
+  return commit == Commit::unknown ? Job::End::unknown : Job::End::unavailable;
 }
 
 void WritePath::run(std::vector<std::unique_ptr<LicenseJob>>& jobs) {
@@ -175,7 +181,7 @@ void WritePath::run(std::vector<std::unique_ptr<LicenseJob>>& jobs) {
     Commit own = whole;
     if (whole == Commit::isolate && jobs.size() > 1) own = commit(std::span(pointers).subspan(i, 1));
     LicenseJob& job = *pointers[i];
-    job.finish(std::move(jobs[i]), own == Commit::done ? Job::End::committed : Job::End::unavailable);
+    job.finish(std::move(jobs[i]), end_of(own));
   }
 }
 
@@ -200,6 +206,7 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
   } catch (const store::StoreError& error) {
     using Kind = store::StoreError::Kind;
     itself.error = error.kind();
+    if (error.kind() == Kind::commit_unknown) end = Job::End::unknown;
     if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) report(error.what());
   } catch (const std::exception& error) {
     itself.error = store::StoreError::Kind::other;

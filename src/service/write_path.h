@@ -62,8 +62,9 @@ class WritePath {
   bool take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin);
   void run(std::vector<std::unique_ptr<LicenseJob>>& jobs);
   void write_current(const std::function<void(store::Tx&)>& work);
-  enum class Commit : std::uint8_t { done, isolate, failed };
+  enum class Commit : std::uint8_t { done, isolate, failed, unknown };
   Commit commit(std::span<LicenseJob* const> jobs);
+  static Job::End end_of(Commit commit) noexcept;
   void run(std::unique_ptr<AdminJob> job);
   void report(std::string_view what) const;
 

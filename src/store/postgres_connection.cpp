@@ -213,6 +213,7 @@ void PostgresConnection::open() {
 
 void PostgresConnection::set_up() {
   PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
+  PQsetNoticeReceiver(connection_, note_warning, this);  // libpq's own writes to stderr
   // What is acknowledged is on the disk; the server's default may have been weakened.
   execute(options_.read_only
               ? "SET default_transaction_read_only = on; SET jit = off"
@@ -228,6 +229,12 @@ void PostgresConnection::ensure_open() {
   if (is_good && (in_transaction_ || !queued_.empty() || !is_old())) return;
   if (in_transaction_) throw StoreError(Kind::connection_lost, "database " + name() + ": the connection was lost");
   open();
+}
+
+void PostgresConnection::note_warning(void* connection, const PGresult* notice) {
+  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity != nullptr && std::string_view(severity) == "WARNING")
+    static_cast<PostgresConnection*>(connection)->was_warned_ = true;
 }
 
 // The statement's own errors leave the connection as it is.
@@ -406,6 +413,7 @@ void PostgresConnection::begin_reading() {
 void PostgresConnection::commit() {
   queue_text("COMMIT");
   commit_is_unknown_ = true;
+  was_warned_ = false;
   std::vector<PostgresResult> results;
   try {
     results = flush();
@@ -413,6 +421,8 @@ void PostgresConnection::commit() {
     commit_is_unknown_ = connection_ == nullptr;
     throw;
   }
+  // "canceling wait for synchronous replication": it is on this server, and perhaps on no other.
+  if (was_warned_) fail_lost("COMMIT came with a warning");
   commit_is_unknown_ = false;
   in_transaction_ = false;
   // A transaction that failed before is rolled back by COMMIT, which says so.

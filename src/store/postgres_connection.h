@@ -100,6 +100,7 @@ class PostgresConnection final : public Connection {
   [[noreturn]] void fail_lost(const std::string& what);
   StoreError error_of(const PGresult* result);
   void note_lost(StoreError::Kind kind) noexcept;
+  static void note_warning(void* connection, const PGresult* notice);
 
   const Options options_;
   PGconn* connection_ = nullptr;
@@ -108,6 +109,7 @@ class PostgresConnection final : public Connection {
   std::optional<CountedConnection> counted_;
   bool in_transaction_ = false;
   bool commit_is_unknown_ = false;
+  bool was_warned_ = false;
   std::int64_t changed_rows_ = 0;
   std::deque<Sent> queued_;
   struct TextHash {

@@ -22,7 +22,7 @@ ServerStore::ServerStore(Parts parts) : parts_(std::move(parts)) {
 }
 
 // A transaction that was lost before its COMMIT was sent did nothing, and begins anew once; of one that was lost with
-// it the database is asked.
+// it the database is asked. Throws commit_unknown when that does not answer either.
 void ServerStore::write(const std::function<void(Tx&)>& work) {
   using Kind = StoreError::Kind;
   Connection& writer = *parts_.writer;
@@ -34,6 +34,8 @@ void ServerStore::write(const std::function<void(Tx&)>& work) {
       const bool asks = lost && writer.commit_is_unknown();
       const CommitFate fate = asks ? find_commit(writer, parts_.tx->last_event()) : CommitFate::undone;
       if (fate == CommitFate::done) return note_written();
+      if (fate == CommitFate::unknown)
+        throw StoreError(Kind::commit_unknown, std::string(error.what()) + "; whether it was committed is not known");
       const bool again = error.kind() == Kind::retry || (lost && fate == CommitFate::undone && tries == 1);
       if (!again || tries == kTries) throw;
     }

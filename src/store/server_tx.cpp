@@ -78,8 +78,14 @@ CommitFate find_commit(Connection& connection, const ChainLink& last_event) {
     Transaction transaction(connection);
     Statement(connection, sql::kLockHead).rows().next();
     Statement statement(connection, sql::kEventHash);
-    auto rows = statement.rows(last_event.sequence);
-    return rows.next() && std::ranges::equal(rows.blob(0), last_event.hash) ? CommitFate::done : CommitFate::undone;
+    {
+      auto rows = statement.rows(last_event.sequence);
+      if (!rows.next() || !std::ranges::equal(rows.blob(0), last_event.hash)) return CommitFate::undone;
+    }
+    // A session that ended while its COMMIT waited for a standby has left the event on this server only. This COMMIT,
+    // of the lock, comes behind it: it waits until the standby has both.
+    transaction.commit();
+    return CommitFate::done;
   } catch (const StoreError&) {
     return CommitFate::unknown;
   }

@@ -37,20 +37,37 @@ def newest(pattern):
     return found[-1] if found else None
 
 
+def psql(url, text):
+    """What the statements give, as lines."""
+    finished = subprocess.run(
+        [f"{PostgreSql.programs}/psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
+         f"--dbname={url}", "--command", text],
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(finished.stderr)
+    return finished.stdout.strip()
+
+
 class PostgreSql:
-    """One cluster. `settings` are lines of postgresql.conf beyond the defaults of Debian's package."""
+    """One cluster. `settings` are lines of postgresql.conf beyond the defaults of Debian's package. `copy_of`: a streaming
+    standby of that one, which must run."""
 
     name = "postgresql"
     programs = newest("/usr/lib/postgresql/*/bin")
 
-    def __init__(self, directory=None, settings=(), fsync=False, parent="/tmp"):
+    def __init__(self, directory=None, settings=(), fsync=False, parent="/tmp", copy_of=None):
         self.directory = Path(directory or tempfile.mkdtemp(prefix="lictor-postgresql-", dir=parent))
         self.data = self.directory / "data"
         self.port_file = self.directory / "port"
         if directory is None:
-            self._create(settings, fsync)
+            self._prepare(copy_of.password if copy_of else secrets.token_hex(12))
         self.port = int(self.port_file.read_text(encoding="ascii"))
         self.password = (self.directory / "password").read_text(encoding="ascii").strip()
+        if copy_of:
+            self.follow(copy_of)
+        elif directory is None:
+            self._create(settings, fsync)
 
     @classmethod
     def available(cls):
@@ -65,21 +82,88 @@ class PostgreSql:
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=check)
 
-    def _create(self, settings, fsync):
-        (self.directory / "password").write_text(secrets.token_hex(12) + "\n", encoding="ascii")
+    def _prepare(self, password):
+        (self.directory / "password").write_text(password + "\n", encoding="ascii")
         self.port_file.write_text(str(free_port()), encoding="ascii")
         if self._account():
             for path in (self.directory, *self.directory.iterdir()):
                 shutil.chown(path, self._account())
+
+    def _create(self, settings, fsync):
         self._run("initdb", "--pgdata", self.data, "--username", ROLE, "--pwfile", self.directory / "password",
                   "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
-        self.configure("listen_addresses = '127.0.0.1'", f"port = {self.port_file.read_text(encoding='ascii')}",
+        self.configure("listen_addresses = '127.0.0.1'", f"port = {self.port}",
                        f"unix_socket_directories = '{self.directory}'", "shared_buffers = 256MB",
                        "max_connections = 200", f"fsync = {'on' if fsync else 'off'}", *settings)
 
     def configure(self, *lines):
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in lines))
+
+    # ---- a streaming standby ----
+
+    @property
+    def name_as_standby(self):
+        return f"standby_{self.port}"
+
+    def follow(self, primary):
+        """Becomes, from now on or again, a standby of `primary`: a copy of its data, and not started. It has a slot
+        there, so that the primary keeps what it has not got yet."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        name = self.name_as_standby
+        primary.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'")
+        copied = self._run("pg_basebackup", "--pgdata", self.data, "--dbname", primary.url(), "--wal-method", "stream",
+                           "--checkpoint", "fast", "--no-sync", "--create-slot", "--slot", name, check=False)
+        if copied.returncode != 0:
+            raise RuntimeError("pg_basebackup: " + copied.stdout)
+        # The last line of a name counts. Whom the primary waits for is no matter of this one, until it is the primary.
+        self.configure(f"port = {self.port}", f"unix_socket_directories = '{self.directory}'",
+                       f"primary_slot_name = '{name}'", "synchronous_standby_names = ''",
+                       "wal_retrieve_retry_interval = 500ms")  # how soon it is there again after the primary was away
+        self.listen_to(primary)
+        (self.data / "standby.signal").touch()
+        if self._account():
+            shutil.chown(self.data / "standby.signal", self._account())
+
+    def listen_to(self, primary):
+        """None: it gets nothing any more, as if the network between both were cut."""
+        where = primary.url(application_name=self.name_as_standby) if primary else ""
+        self.configure(f"primary_conninfo = '{where}'")
+        self.reload()
+
+    def wait_for(self, standby):
+        """From now on a COMMIT waits until `standby` has it on its disk; None: for nobody."""
+        self.configure(f"synchronous_standby_names = '{standby.name_as_standby if standby else ''}'")
+        self.reload()
+
+    def reload(self):
+        if self.running():
+            self._run("pg_ctl", "reload", "--pgdata", self.data)
+
+    def follower(self):
+        """The standby that is connected: streaming|sync or streaming|async; empty: none is."""
+        return self.sql("SELECT state || '|' || sync_state FROM pg_stat_replication WHERE application_name LIKE 'standby%'")
+
+    def promote(self):
+        finished = self._run("pg_ctl", "promote", "--wait", "--timeout", START_SECONDS, "--pgdata", self.data, check=False)
+        if finished.returncode != 0:
+            raise RuntimeError("pg_ctl promote: " + finished.stdout)
+
+    def processes(self):
+        postmaster = self.process()
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], stdout=subprocess.PIPE, text=True,
+                                  check=True)
+        return [postmaster, *map(int, children.stdout.split())]
+
+    def signal(self, how):
+        """To the server and all its sessions: SIGSTOP is a machine that hangs, with its connections open."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                pass
+
+    # ---- use ----
 
     def url(self, database="postgres", by_socket=False, **parameters):
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
@@ -100,37 +184,29 @@ class PostgreSql:
         self.stop(mode)
         self.start()
 
+    def running(self):
+        return (self.data / "postmaster.pid").exists() and os.path.exists(f"/proc/{self.process()}")
+
     def process(self):
         return int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
 
     def kill(self):
         """As a crash of the machine ends it, but for what the kernel still holds."""
         process = self.process()
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], stdout=subprocess.PIPE, text=True, check=True)
-        for pid in [process, *map(int, children.stdout.split())]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self.signal(signal.SIGKILL)
         while os.path.exists(f"/proc/{process}"):
             time.sleep(0.01)
 
     def sql(self, text, database="postgres"):
-        environment = {"PGPASSWORD": self.password, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        finished = subprocess.run(
-            [f"{self.programs}/psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-             f"--host=127.0.0.1", f"--port={self.port}", f"--username={ROLE}", f"--dbname={database}", "--command", text],
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        if finished.returncode != 0:
-            raise RuntimeError(finished.stderr)
-        return finished.stdout.strip()
+        return psql(self.url(database), text)
 
     def create_database(self, name):
         self.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         return self.url(name)
 
     def remove(self):
-        self.stop("immediate")
+        if self.running():  # perhaps it was stopped with SIGSTOP, and answers nothing
+            self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
