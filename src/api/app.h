@@ -16,6 +16,7 @@
 #include "service/catalog.h"
 #include "service/feed.h"
 #include "service/read_pool.h"
+#include "service/shared_cache.h"
 #include "service/statistics.h"
 #include "service/write_path.h"
 #include "store/store.h"
@@ -47,6 +48,8 @@ struct App {
   std::function<std::uint64_t()> clock_steps;  // by which the system clock was set, since the start
   // Of a database that other processes change, too; otherwise nullptr. Set before the server starts.
   service::Feed* feed = nullptr;
+  // Where there is Redis; otherwise nullptr.
+  service::SharedCache* shared = nullptr;
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };
