@@ -275,7 +275,7 @@ void ask(Call& call, LicenseQuestion&& asked, Answering answer, bool any) {
   ReadCall::Substitute before;
   if (any && app.shared != nullptr && is_current(app)) {
     before = [&app, question, answer]() -> ReadCall::Reply {
-      auto found = load_shared(app, *question);
+      auto found = is_current(app) ? load_shared(app, *question) : nullptr;  // it may have waited
       return found ? answer_with(answer, std::move(found)) : ReadCall::Reply();
     };
   }

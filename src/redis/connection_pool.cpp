@@ -27,6 +27,15 @@ void ConnectionPool::close() {
   idle_.clear();
 }
 
+void ConnectionPool::probe(std::chrono::milliseconds limit) {
+  std::vector<Loan> loans;
+  for (Loan loan = borrow(); loan.connection; loan = borrow()) loans.push_back(std::move(loan));
+  for (Loan& loan : loans) {
+    loan.connection->ask({"PING"}, limit);
+    give_back(std::move(loan));
+  }
+}
+
 void ConnectionPool::fill(const RedisUrl& url, std::chrono::milliseconds limit) {
   while (true) {
     std::uint64_t series = 0;

@@ -23,6 +23,8 @@ class ConnectionPool {
   void give_back(Loan loan) noexcept;  // one that works; others are let go
   void close();                        // those that are lent, too, when they come back
 
+  // Asks all that are idle whether they still work. Throws RedisError.
+  void probe(std::chrono::milliseconds limit);
   // Opens those that are missing. Throws RedisError.
   void fill(const RedisUrl& url, std::chrono::milliseconds limit);
 

@@ -65,7 +65,7 @@ std::optional<Problem> parse_host(std::string_view text, RedisUrl& url) {
     if (url.host.find(':') != url.host.npos) return Problem{"", "an IPv6 address stands in brackets: redis://[::1]:6379"};
   }
   if (url.host.empty()) return Problem{"", "the host is missing"};
-  if (url.host.find_first_of(" %?#\t\r\n") != url.host.npos || url.host.find('\0') != url.host.npos)
+  if (url.host.find_first_of(" %?#[]\t\r\n") != url.host.npos || url.host.find('\0') != url.host.npos)
     return Problem{"", "the host holds a character that no name or address has"};
   if (colon == text.npos) return std::nullopt;
   const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 65535);
@@ -134,7 +134,8 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
 
 std::string shown(const RedisUrl& url) {
   const std::string database = std::to_string(url.database);
-  if (url.host.empty()) return "unix:" + url.path + (url.database == 0 ? "" : "?db=" + database);
+  const std::string slashes = url.path.starts_with("//") ? "//" : "";  // or its own would be taken for these
+  if (url.host.empty()) return "unix:" + slashes + url.path + (url.database == 0 ? "" : "?db=" + database);
   const std::string host = url.host.find(':') == url.host.npos ? url.host : "[" + url.host + "]";
   return "redis://" + host + ":" + std::to_string(url.port) + (url.database == 0 ? "" : "/" + database);
 }

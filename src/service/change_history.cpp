@@ -51,8 +51,10 @@ void ChangeHistory::trim() {
 void ChangeHistory::append(std::span<const store::ChangeNote> notes) {
   const std::lock_guard lock(mutex_);
   for (const store::ChangeNote& note : notes) {
+    const auto place = static_cast<std::uint64_t>(note.sequence - first_);
+    if (place < hash_heads_.size() && hash_heads_[place] == note.hash_head) continue;  // read again after a failure
     // Sequences have no gaps. Were there one, what is before it would be worth nothing.
-    if (hash_heads_.empty() || note.sequence != first_ + static_cast<std::int64_t>(hash_heads_.size())) {
+    if (hash_heads_.empty() || place != hash_heads_.size()) {
       hash_heads_.clear();
       first_ = note.sequence;
     }

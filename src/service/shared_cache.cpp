@@ -162,6 +162,7 @@ void SharedCache::loop() {
     try {
       if (work.size() > 0) write(work);
       if (probes) writer_->ask({"PING"}, kBackground);
+      if (probes) readers_.probe(kBackground);
       readers_.fill(options_.url, kBackground);
     } catch (const std::exception& error) {
       count_dropped(work.size());

@@ -125,6 +125,19 @@ TEST(ChangeHistory, IsBoundedAndForgetsTheOldest) {
   EXPECT_TRUE(history.is_unchanged_since(mark('a', 47), license(46)));
 }
 
+TEST(ChangeHistory, TakesAPageTwice) {
+  ChangeHistory history;
+  history.begin({10, hash('a', 10)});
+  const store::ChangeNote notes[] = {note('a', 11, 1), note('a', 12, 2)};
+  for (int i = 0; i < 2; ++i) history.append(notes);
+  EXPECT_EQ(history.first(), 10);
+  EXPECT_EQ(history.mark(), mark('a', 12));
+  const store::ChangeNote others[] = {note('b', 12, 3)};
+  history.append(others);
+  EXPECT_FALSE(history.is_unchanged_since(mark('a', 11), license(9)));
+  EXPECT_EQ(history.mark(), mark('b', 12));
+}
+
 TEST(ChangeHistory, IsWorthNothingBeforeAGap) {
   ChangeHistory history;
   history.begin({10, hash('a', 10)});
