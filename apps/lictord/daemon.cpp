@@ -125,7 +125,7 @@ struct Daemon::Parts {
   auth::ApiKeys api_keys;
   service::ChangeHistory history;
   std::unique_ptr<service::SharedCache> shared;  // with Redis; otherwise nullptr
-  std::unique_ptr<service::CatalogSync> sync;  // with other processes on the database; otherwise nullptr, as feed
+  std::unique_ptr<service::CatalogSync> sync;    // with other processes on the database; otherwise nullptr, as feed
   service::WritePath writes;
   service::ReadPool reads;
   service::Statistics statistics;
@@ -226,7 +226,8 @@ std::unique_ptr<service::SharedCache> Daemon::Parts::open_shared_cache() {
   given.ttl = std::chrono::duration_cast<std::chrono::seconds>(options.redis.cache_ttl);
   const std::string where = redis::shown(given.url);
   given.on_lost = [this](std::string_view why) {
-    log.warning("redis.lost", "Redis can't be used; licenses are read from the database until it can", {{"error", why}});
+    log.warning("redis.lost", "Redis can't be used; licenses are read from the database until it can",
+                {{"error", why}});
   };
   given.on_back = [this, where] { log.info("redis.back", "Redis is used again", {{"redis", where}}); };
   given.on_refused = [this](std::string_view why) {
@@ -434,8 +435,8 @@ void Daemon::print_banner() const {
   text +=
       fmt::format("  API        {0}/api/v1\n  health     {0}/health   ready: {0}/ready   metrics: {0}/metrics\n", url);
   text += fmt::format("  database   {}\n", parts_->store->is_shared()
-                                                 ? parts_->store->describe()
-                                                 : "sqlite:" + shown(parts_->options.database.sqlite_path));
+                                               ? parts_->store->describe()
+                                               : "sqlite:" + shown(parts_->options.database.sqlite_path));
   const auto describe_key = [](const fs::path& path, std::string_view what) {
     std::error_code error;
     return fs::exists(path, error) ? fmt::format("{} (mode 0600{})", shown(path), what)

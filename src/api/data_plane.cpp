@@ -125,8 +125,7 @@ void renew(Call& call, const Subject& subject, const ValidateRequest& request, A
 }
 
 // False, and nothing answered: it would be a refusal, and may not be one.
-bool decide_validate(Call& call, const Subject& subject, ValidateState& state, base::UnixSeconds now,
-                     bool may_refuse) {
+bool decide_validate(Call& call, const Subject& subject, ValidateState& state, base::UnixSeconds now, bool may_refuse) {
   const ValidateRequest& request = state.request;
   Answer answer;
   answer.now = now;
@@ -326,8 +325,8 @@ void validate(Call& call, const Loaded* loaded) {
   state.view.terms = {};
   if (loaded != nullptr && loaded->failed) return call.fail(nothing_recorded(Code::unavailable));
   const auto& client_id = state.request.client_id;
-  ask(call, {subject->ref, client_id ? std::optional<std::string>(*client_id) : std::nullopt, subject->access}, validate,
-      loaded == nullptr);
+  ask(call, {subject->ref, client_id ? std::optional<std::string>(*client_id) : std::nullopt, subject->access},
+      validate, loaded == nullptr);
 }
 
 void get_license(Call& call, const Loaded* loaded) {

@@ -26,7 +26,7 @@ class RedisError : public std::runtime_error {  // its text holds neither user n
 struct Reply {
   enum class Kind : std::uint8_t { nothing, text, number, error };
   Kind kind = Kind::nothing;
-  std::string text;         // of an error: what the server says, "OOM command not allowed …"
+  std::string text;  // of an error: what the server says, "OOM command not allowed …"
   std::int64_t number = 0;
 };
 
@@ -51,7 +51,8 @@ class Connection {
   void send(Deadline deadline);
   Reply receive(Deadline deadline);
   void wait_for(short events, Deadline deadline) const;
-  void require_ok(std::initializer_list<std::string_view> words, std::chrono::milliseconds limit, std::string_view what);
+  void require_ok(std::initializer_list<std::string_view> words, std::chrono::milliseconds limit,
+                  std::string_view what);
   [[noreturn]] void fail(std::string_view what) const;
 
   const std::string name_;  // for people

@@ -45,7 +45,8 @@ std::optional<Problem> parse_account(std::string_view text, RedisUrl& url) {
     return Problem{"", "before the @ stands USER:PASSWORD, or :PASSWORD where there are no users"};
   auto user = decode_percent(text.substr(0, colon));
   auto password = decode_percent(text.substr(colon + 1));
-  if (!user || !password) return Problem{"", "in the user's name or the password a % is not followed by two hex digits"};
+  if (!user || !password)
+    return Problem{"", "in the user's name or the password a % is not followed by two hex digits"};
   url.user = std::move(*user);
   url.password = std::move(*password);
   return std::nullopt;
@@ -62,7 +63,8 @@ std::optional<Problem> parse_host(std::string_view text, RedisUrl& url) {
     if (colon == 0 && text.front() != ':') return Problem{"", "after the host's ] stands :PORT, or nothing"};
   } else {
     url.host = text.substr(0, colon);
-    if (url.host.find(':') != url.host.npos) return Problem{"", "an IPv6 address stands in brackets: redis://[::1]:6379"};
+    if (url.host.find(':') != url.host.npos)
+      return Problem{"", "an IPv6 address stands in brackets: redis://[::1]:6379"};
   }
   if (url.host.empty()) return Problem{"", "the host is missing"};
   if (url.host.find_first_of(" %?#[]\t\r\n") != url.host.npos || url.host.find('\0') != url.host.npos)
@@ -128,7 +130,8 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
   if (scheme == "redis") return parse_tcp(text.substr(colon + 1));
   if (scheme == "unix") return parse_socket(text.substr(colon + 1));
   if (scheme == "rediss")
-    return Problem{"", "connections to Redis are not encrypted (no TLS): put it on a private network, or a tunnel before it"};
+    return Problem{
+        "", "connections to Redis are not encrypted (no TLS): put it on a private network, or a tunnel before it"};
   return Problem{"", "'" + std::string(scheme.substr(0, kMaxShownScheme)) + "' is no scheme of Redis"};
 }
 

@@ -1,7 +1,8 @@
 // Where a Redis server is, as one text:
 //   redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]      HOST: a name, an IPv4 address or an IPv6 one in brackets
 //   unix:PATH[?db=DATABASE]                               or unix://[USER]:PASSWORD@PATH[?db=DATABASE]
-// In USER and PASSWORD %XX stands for a byte (RFC 3986, section 2.1). Connections are not encrypted: rediss:// is refused.
+// In USER and PASSWORD %XX stands for a byte (RFC 3986, section 2.1). Connections are not encrypted: rediss:// is
+// refused.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ void ChangeHistory::trim() {
     hash_heads_.pop_front();
     ++first_;
   }
-  if (last_changes_.size() > 2 * most_) erase_if(last_changes_, [this](const auto& item) { return item.second <= first_; });
+  if (last_changes_.size() > 2 * most_)
+    erase_if(last_changes_, [this](const auto& item) { return item.second <= first_; });
 }
 
 void ChangeHistory::append(std::span<const store::ChangeNote> notes) {

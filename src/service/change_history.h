@@ -59,7 +59,7 @@ class ChangeHistory {
 
   const std::size_t most_;
   mutable std::mutex mutex_;
-  std::int64_t first_ = 0;            // sequence of the first of `hash_heads_`
+  std::int64_t first_ = 0;                // sequence of the first of `hash_heads_`
   std::deque<std::uint64_t> hash_heads_;  // of each event that is known; empty: nothing is
   boost::unordered_flat_map<base::Id, std::int64_t, IdHash> last_changes_;
   std::uint64_t begun_ = 0, ended_ = 0;

@@ -53,11 +53,7 @@ std::int64_t Feed::now() noexcept {
 }
 
 Feed::Feed(store::Store& store, WritePath& writes, Cache& cache, CatalogSync& catalog, FeedOptions options)
-    : store_(store),
-      writes_(writes),
-      cache_(cache),
-      catalog_(catalog),
-      options_(std::move(options)) {
+    : store_(store), writes_(writes), cache_(cache), catalog_(catalog), options_(std::move(options)) {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "lictor-feed");
 }
@@ -76,9 +72,7 @@ void Feed::stop() {
 
 milliseconds Feed::age() const noexcept { return milliseconds(now() - read_at_.load(std::memory_order_relaxed)); }
 
-FeedCounts Feed::counts() const noexcept {
-  return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()};
-}
+FeedCounts Feed::counts() const noexcept { return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()}; }
 
 bool Feed::catch_up(milliseconds limit) {
   std::unique_lock lock(mutex_);

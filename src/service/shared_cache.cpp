@@ -12,12 +12,12 @@ namespace {
 using namespace std::chrono_literals;
 using redis::Reply;
 
-constexpr std::size_t kReaders = 8;        // more would not be faster, and who finds none asks the database
-constexpr std::size_t kMostAtOnce = 512;   // of entries, and of invalidations
+constexpr std::size_t kReaders = 8;       // more would not be faster, and who finds none asks the database
+constexpr std::size_t kMostAtOnce = 512;  // of entries, and of invalidations
 constexpr std::size_t kLongestEntry = 16 * 1024;
-constexpr auto kPause = 20ms;              // until the feed was read again
-constexpr auto kProbe = 1s;                // whether Redis is there: between two looks
-constexpr auto kBackground = 1s;           // for what nobody waits for
+constexpr auto kPause = 20ms;                // until the feed was read again
+constexpr auto kProbe = 1s;                  // whether Redis is there: between two looks
+constexpr auto kBackground = 1s;             // for what nobody waits for
 constexpr std::string_view kKeyField = "k";  // the name of the license's other hash, without what all begin with
 constexpr std::string_view kCommonName = "lictor:";
 
@@ -102,8 +102,13 @@ void SharedCache::offer(const store::LicenseView& view, const base::Id& policy,
   if (mark.sequence < 0 || view.license.state.status != licensing::LicenseStatus::active) return;
   if (client_id && (!view.activation || !view.activation->held)) return;
   if (!is_up_) return count_dropped(1);
-  Offer offer{view.license.id, view.license.key_digest, by_key, codec_.field(client_id),
-              SharedEntryCodec::encode(view, policy, mark), mark, 0};
+  Offer offer{view.license.id,
+              view.license.key_digest,
+              by_key,
+              codec_.field(client_id),
+              SharedEntryCodec::encode(view, policy, mark),
+              mark,
+              0};
   if (offer.encoded.size() > kLongestEntry) return count_dropped(1);
   const std::lock_guard lock(mutex_);
   if (offers_.size() >= options_.queue_max) return count_dropped(1);
@@ -233,7 +238,8 @@ void SharedCache::put(const Offer& offer) {
   }
   const SharedPlace other{codec_.name({store::LicenseRef::By::key_digest, offer.key_digest}), offer.field};
   // First where the other one is noted, so that it is never there and not known.
-  writer_->put({"HSET", own.name, kKeyField, std::string_view(other.name).substr(kCommonName.size()), own.field, sealed});
+  writer_->put(
+      {"HSET", own.name, kKeyField, std::string_view(other.name).substr(kCommonName.size()), own.field, sealed});
   writer_->put({"EXPIRE", own.name, ttl});
   writer_->put({"HSET", other.name, other.field, codec_.seal(other, now, offer.encoded)});
   writer_->put({"EXPIRE", other.name, ttl});

@@ -87,7 +87,8 @@ void WritePath::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-// What was interposed, or the next batch: license jobs in the order they came, up to an administrative one, which runs alone.
+// What was interposed, or the next batch: license jobs in the order they came, up to an administrative one, which runs
+// alone.
 bool WritePath::take(std::vector<std::unique_ptr<LicenseJob>>& licenses, std::unique_ptr<AdminJob>& admin) {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !interposed_.empty(); });

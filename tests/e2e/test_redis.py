@@ -177,13 +177,20 @@ def test_what_was_revoked_is_refused_though_redis_says_otherwise(site):
     assert time.monotonic() - changed < seconds(1), "within the time in which every replica must see it"
     assert said == 4 * ["LICENSE_REVOKED", "LICENSE_SUSPENDED", "CLIENT_NOT_ACTIVATED"]
     assert b.asked("untrusted") >= 12 and b.asked("hit") == 0
-    # A change of its own, and an entry that comes back before the feed has told of it.
+
+
+def test_what_a_replica_changed_itself_is_refused_there_at_once(site):
+    """Before its feed has told of it, and by an entry of a client that is not in its memory."""
+    b = site.add(options=["--feed-interval", "600ms"])
     own = site.active()
+    site.a.activate(own, "c2")
     eventually(lambda: b.code(own, "c1") == "ok")
+    site.kept(4)
     kept = site.redis.hashes()
     b.admin("POST", f"/licenses/{own['license_id']}/suspend", {})
     site.redis.put_back(kept)
-    assert b.code(own, "c1") == "LICENSE_SUSPENDED"
+    assert b.code(own, "c2") == "LICENSE_SUSPENDED"
+    assert b.asked("untrusted") >= 1
 
 
 def spoil(value, how, chance):

@@ -40,8 +40,11 @@ void redis_url(std::string_view input) {
 }
 
 Seeds redis_url_seeds() {
-  return {"redis://h",        "redis://:pw@[::1]:1/2", "redis://u:p%40@h", "unix:/run/redis.sock", "unix:///r?db=3",
-          "unix://:pw@/r@/x", "rediss://h",            "redis://h:0",      "redis://u@h",          "redis://h/x"};
+  return {"redis://h",        "redis://:pw@[::1]:1/2",
+          "redis://u:p%40@h", "unix:/run/redis.sock",
+          "unix:///r?db=3",   "unix://:pw@/r@/x",
+          "rediss://h",       "redis://h:0",
+          "redis://u@h",      "redis://h/x"};
 }
 Words redis_url_dictionary() { return {"redis://", "unix:", "?db=", "@", "[::1]", "%40", ":", "/"}; }
 

@@ -50,15 +50,14 @@ TEST(ChangeHistory, TellsWhatChangedBehindAPlace) {
     bool unchanged;
   };
   const Row table[] = {
-      {mark('a', 99), 9, false},    // before all that is known
-      {mark('a', 100), 9, true},    // never changed
-      {mark('a', 100), 1, false},   // changed behind it
-      {mark('a', 101), 1, true},    // changed there
-      {mark('a', 103), 1, true},    // changed before
-      {mark('a', 100), 2, true},    // refused a seat: that changes nothing
-      {mark('a', 102), 3, false},
-      {mark('a', 104), 9, false},   // not known yet
-      {mark('b', 102), 9, false},   // of another history
+      {mark('a', 99), 9, false},                               // before all that is known
+      {mark('a', 100), 9, true},                               // never changed
+      {mark('a', 100), 1, false},                              // changed behind it
+      {mark('a', 101), 1, true},                               // changed there
+      {mark('a', 103), 1, true},                               // changed before
+      {mark('a', 100), 2, true},                               // refused a seat: that changes nothing
+      {mark('a', 102), 3, false}, {mark('a', 104), 9, false},  // not known yet
+      {mark('b', 102), 9, false},                              // of another history
       {{102, 0}, 9, false},
   };
   for (const Row& row : table)

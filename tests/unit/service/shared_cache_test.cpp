@@ -24,8 +24,9 @@ class RedisProcess {
   explicit RedisProcess(const std::string& socket) : socket_(socket) {}
   ~RedisProcess() { kill(); }
   void start() {
-    const char* const arguments[] = {kServer,   "--port",   "0",        "--unixsocket", socket_.c_str(), "--save", "",
-                                     "--logfile", "/dev/null", "--daemonize", "no",          nullptr};
+    const char* const arguments[] = {kServer,         "--port",      "0",  "--unixsocket",
+                                     socket_.c_str(), "--save",      "",   "--logfile",
+                                     "/dev/null",     "--daemonize", "no", nullptr};
     ASSERT_EQ(posix_spawn(&process_, kServer, nullptr, nullptr, const_cast<char* const*>(arguments), environ), 0);
     for (int i = 0; i < 500; ++i) {
       try {
@@ -102,8 +103,12 @@ class SharedCacheTest : public testing::Test {
     history_.read_ends();
   }
   void change(std::uint8_t license, std::int64_t sequence, char h = 'a') {
-    const store::ChangeNote notes[] = {{sequence, store::hash_head(hash(h, sequence)), "license.suspended",
-                                        base::format_id(base::kLicensePrefix, id(license)), {}, {}}};
+    const store::ChangeNote notes[] = {{sequence,
+                                        store::hash_head(hash(h, sequence)),
+                                        "license.suspended",
+                                        base::format_id(base::kLicensePrefix, id(license)),
+                                        {},
+                                        {}}};
     history_.append(notes);
   }
   void offer(const store::LicenseView& view) { shared_->offer(view, id(101), "c", true, history_.mark()); }
@@ -163,7 +168,6 @@ TEST_F(SharedCacheTest, WaitsUntilNothingCanHaveComeInBetween) {
   EXPECT_TRUE(finds(2));
   EXPECT_FALSE(finds(1));
 }
-
 
 TEST_F(SharedCacheTest, IsNotBelievedWithoutProof) {
   keep(view(1));

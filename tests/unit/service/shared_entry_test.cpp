@@ -70,7 +70,8 @@ class SharedEntries : public testing::Test {
 TEST_F(SharedEntries, ComeBackAsTheyWere) {
   licensing::Fingerprint opaque{licensing::Fingerprint::Kind::opaque, 0, {}};
   opaque.tags[0] = bytes(9);
-  for (const auto& fingerprint : {licensing::Fingerprint{}, opaque, components(0x01), components(0xA5), components(0xFF)}) {
+  for (const auto& fingerprint :
+       {licensing::Fingerprint{}, opaque, components(0x01), components(0xA5), components(0xFF)}) {
     store::LicenseView view = a_view();
     view.activation = an_activation(fingerprint);
     const auto entry = codec_.open(place(), sealed(view));
@@ -95,7 +96,8 @@ TEST_F(SharedEntries, OpenOnlyWhereTheyWerePut) {
   no_client.field = codec_.field(std::nullopt);
   other_name.name = codec_.name({store::LicenseRef::By::key_digest, bytes(1)});
   EXPECT_TRUE(codec_.open(place(), entry));
-  for (const SharedPlace& elsewhere : {other_client, no_client, other_name}) EXPECT_FALSE(codec_.open(elsewhere, entry));
+  for (const SharedPlace& elsewhere : {other_client, no_client, other_name})
+    EXPECT_FALSE(codec_.open(elsewhere, entry));
   const SharedEntryCodec other_database({1, 2, 4});
   EXPECT_FALSE(other_database.open(place(), entry));
   EXPECT_NE(other_database.name({store::LicenseRef::By::id, bytes(1)}), place().name);
