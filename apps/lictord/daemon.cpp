@@ -93,9 +93,11 @@ struct Daemon::Parts {
   service::ReadOptions read_options();
   void load();
   void give_up(std::string_view why);
+  std::unique_ptr<service::SharedCache> open_shared_cache();
   service::WriteOptions write_options();
   http::ServerOptions server_options() const;
   void register_metrics();
+  void register_redis_metrics();
   void register_changeable_options();
 
   const base::ServiceNotify notify;
@@ -118,7 +120,9 @@ struct Daemon::Parts {
   service::Catalog catalog;
   service::Cache cache;
   auth::ApiKeys api_keys;
-  std::unique_ptr<service::CatalogSync> sync;  // with other processes on the database; otherwise nullptr, as feed
+  service::ChangeHistory history;
+  std::unique_ptr<service::SharedCache> shared;  // with Redis; otherwise nullptr
+  std::unique_ptr<service::CatalogSync> sync;    // with other processes on the database; otherwise nullptr, as feed
   service::WritePath writes;
   service::ReadPool reads;
   service::Statistics statistics;
@@ -153,6 +157,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
       process_key(random_key()),
       cache({options.cache.licenses, options.cache.activations}, catalog, process_key),
       api_keys(io_threads, process_key),
+      shared(open_shared_cache()),
       sync(store->is_shared() ? std::make_unique<service::CatalogSync>(
                                     *store, catalog, cache, [this](store::Reader& reader) { api_keys.load(reader); })
                               : nullptr),
@@ -206,6 +211,29 @@ std::unique_ptr<store::Store> Daemon::Parts::open_database() {
       });
 }
 
+std::unique_ptr<service::SharedCache> Daemon::Parts::open_shared_cache() {
+  if (options.redis.url.empty()) return nullptr;
+  if (!store->is_shared()) {
+    log.warning("redis.not_used", "Redis is not used: this database is one process's own, which has all in memory",
+                {{"database", store->describe()}});
+    return nullptr;
+  }
+  service::SharedCacheOptions given;
+  given.url = *redis::parse_redis_url(options.redis.url);
+  given.timeout = options.redis.timeout;
+  given.ttl = std::chrono::duration_cast<std::chrono::seconds>(options.redis.cache_ttl);
+  const std::string where = redis::shown(given.url);
+  given.on_lost = [this](std::string_view why) {
+    log.warning("redis.lost", "Redis can't be used; licenses are read from the database until it can",
+                {{"error", why}});
+  };
+  given.on_back = [this, where] { log.info("redis.back", "Redis is used again", {{"redis", where}}); };
+  given.on_refused = [this](std::string_view why) {
+    log.warning("redis.refused", "Redis keeps nothing more; licenses are read from the database", {{"error", why}});
+  };
+  return std::make_unique<service::SharedCache>(store->digest_key(), clock, catalog, history, std::move(given));
+}
+
 service::ReadOptions Daemon::Parts::read_options() {
   const config::Options::Database& given = options.database;
   service::ReadOptions read;
@@ -245,6 +273,9 @@ void Daemon::Parts::load() {
         "in memory is dropped; what was recorded since is lost",
         {{"known_event", known}, {"newest_event", newest}});
   };
+  if (shared) given.history = &history;
+  given.history_age = std::chrono::duration_cast<std::chrono::seconds>(options.redis.cache_ttl);
+  app.shared = shared.get();
   feed = std::make_unique<service::Feed>(*store, writes, cache, *sync, std::move(given));
   {
     const std::lock_guard lock(gave_up_mutex);
@@ -268,6 +299,7 @@ void Daemon::Parts::give_up(std::string_view why) {
 
 service::WriteOptions Daemon::Parts::write_options() {
   service::WriteOptions write;
+  write.shared = shared.get();
   write.batch_max = options.database.batch_max;
   write.queue_max = options.database.queue_max;
   write.on_batch = [this](std::size_t jobs) { batch_jobs.observe(static_cast<double>(jobs)); };
@@ -337,6 +369,7 @@ void Daemon::Parts::register_metrics() {
   metrics.counter_from("lictor_feed_resets_total",
                        "Times that memory was dropped: the database's history was another one, or too far ahead.",
                        [this, count] { return count(feed ? feed->counts().resets : 0); });
+  register_redis_metrics();
   metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
   metrics.counter_from("lictor_connections_total", "Accepted connections.",
                        [this, count] { return count(server.connections().accepted); });
@@ -348,6 +381,24 @@ void Daemon::Parts::register_metrics() {
                        [this, count] { return count(log.dropped_lines()); });
   metrics.gauge("lictor_start_time_seconds", "When the server started, Unix seconds.",
                 [this, count] { return count(app.started_at); });
+}
+
+void Daemon::Parts::register_redis_metrics() {
+  using Counts = service::SharedCacheCounts;
+  const auto counts = [this] { return shared ? shared->counts() : Counts(); };
+  const auto requests = [&](const char* result, std::uint64_t Counts::*member) {
+    metrics.counter_from("lictor_shared_cache_requests_total", "Licenses asked for in Redis.",
+                         [counts, member] { return static_cast<double>(counts().*member); }, {{"result", result}});
+  };
+  requests("hit", &Counts::hits);
+  requests("miss", &Counts::misses);
+  requests("untrusted", &Counts::untrusted);
+  requests("error", &Counts::errors);
+  requests("skipped", &Counts::skipped);
+  metrics.counter_from("lictor_shared_cache_dropped_total", "Entries and invalidations that did not get to Redis.",
+                       [counts] { return static_cast<double>(counts().dropped); });
+  metrics.gauge("lictor_redis_up", "Whether Redis answered when it was last asked; 0 without Redis.",
+                [counts] { return counts().is_up ? 1.0 : 0.0; });
 }
 
 // Who takes what SIGHUP changes: each option that is `changeable` in the table has to be here.
@@ -452,6 +503,7 @@ void Daemon::stop() {
   if (parts_->feed) parts_->feed->stop();
   parts_->writes.stop();
   parts_->reads.stop();
+  if (parts_->shared) parts_->shared->stop();
   parts_->url_file.reset();
   parts_->log.info("server.stopped", "Stopped");
 }

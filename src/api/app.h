@@ -16,6 +16,7 @@
 #include "service/catalog.h"
 #include "service/feed.h"
 #include "service/read_pool.h"
+#include "service/shared_cache.h"
 #include "service/statistics.h"
 #include "service/write_path.h"
 #include "store/store.h"
@@ -49,6 +50,8 @@ struct App {
   service::Feed* feed = nullptr;
   // Seats granted or renewed in licenses that are nearly full.
   std::shared_ptr<base::Counter> nearly_full = std::make_shared<base::Counter>();
+  // Where there is Redis; otherwise nullptr.
+  service::SharedCache* shared = nullptr;
   // Imports that hold their rows in memory now.
   std::shared_ptr<std::atomic<int>> imports = std::make_shared<std::atomic<int>>(0);
 };

@@ -165,8 +165,8 @@ void LicenseCall::run(http::Exchange& exchange) {
   call.guard([this](Call& guarded) { reply(guarded, *this); });
 }
 
-void ReadCall::submit(Call& call, Read read, Reply if_failed) {
-  auto job = std::make_unique<ReadCall>(call, std::move(read), std::move(if_failed));
+void ReadCall::submit(Call& call, Read read, Substitute if_failed, Substitute before) {
+  auto job = std::make_unique<ReadCall>(call, std::move(read), std::move(if_failed), std::move(before));
   job->deferred = call.defer();
   std::unique_ptr<service::ReadJob> handed = std::move(job);
   if (call.app().reads.submit(handed)) return;
@@ -175,12 +175,24 @@ void ReadCall::submit(Call& call, Read read, Reply if_failed) {
   resume_call(std::move(back));
 }
 
-void ReadCall::finish(std::unique_ptr<ReadJob> self, bool failed) noexcept {
-  if (failed && if_failed) {
-    reply = std::move(if_failed);
-  } else if (failed) {
-    failure = licensing::Code::unavailable;
+bool ReadCall::run_without_database() noexcept {
+  reply = ask(before);
+  return reply != nullptr;
+}
+
+// What goes wrong on the way to an answer without the database is no reason not to ask the database.
+ReadCall::Reply ReadCall::ask(const Substitute& substitute) noexcept {
+  try {
+    if (substitute) return substitute();
+  } catch (const std::exception& error) {
+    app.log.error("request.failed", "What would spare a read of the database failed", {{"error", error.what()}});
   }
+  return {};
+}
+
+void ReadCall::finish(std::unique_ptr<ReadJob> self, bool failed) noexcept {
+  if (failed) reply = ask(if_failed);
+  if (!reply) failure = licensing::Code::unavailable;
   self.release();  // NOLINT(bugprone-unused-return-value): it is this object
   resume_call(std::unique_ptr<ReadCall>(this));
 }

@@ -148,19 +148,29 @@ struct LicenseCall final : service::LicenseJob, http::Continuation {
 struct ReadCall final : service::ReadJob, http::Continuation {
   using Reply = std::function<void(Call&)>;
   using Read = std::function<Reply(store::Reader&)>;
-  // `if_failed`: answers instead when the database can't be read; empty: UNAVAILABLE.
-  static void submit(Call& call, Read read, Reply if_failed = {});
+  // What makes an answer without the database, on a pool thread as well; an empty Reply: it has none.
+  using Substitute = std::function<Reply()>;
+  // `if_failed`: asked when the database can't be read; without an answer it is UNAVAILABLE. `before`: asked before the
+  // database is.
+  static void submit(Call& call, Read read, Substitute if_failed = {}, Substitute before = {});
 
-  ReadCall(Call& call, Read read_with, Reply fallback)
-      : app(call.app()), ticket(call.ticket()), read(std::move(read_with)), if_failed(std::move(fallback)) {}
+  ReadCall(Call& call, Read read_with, Substitute fallback, Substitute first)
+      : app(call.app()),
+        ticket(call.ticket()),
+        read(std::move(read_with)),
+        if_failed(std::move(fallback)),
+        before(std::move(first)) {}
+  bool run_without_database() noexcept override;
   void run(store::Reader& reader) override { reply = read(reader); }
   void finish(std::unique_ptr<ReadJob> self, bool failed) noexcept override;
   void run(http::Exchange& exchange) override;
 
+  Reply ask(const Substitute& substitute) noexcept;
+
   App& app;
   CallTicket ticket;
   Read read;
-  Reply if_failed;
+  Substitute if_failed, before;
   Reply reply;
   http::Deferred deferred;
   std::optional<licensing::Code> failure;

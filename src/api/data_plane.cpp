@@ -141,21 +141,28 @@ void renew(Call& call, const Subject& subject, const ValidateRequest& request, A
   LicenseCall::submit(call, std::move(job), service::Urgency::renewal);
 }
 
-void decide_validate(Call& call, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
+// False, and nothing answered: it would be a refusal, and may not be one.
+bool decide_validate(Call& call, const Subject& subject, ValidateState& state, base::UnixSeconds now, bool may_refuse) {
   const ValidateRequest& request = state.request;
   Answer answer;
   answer.now = now;
   answer.license_id = state.view.id;
   answer.terms = std::move(state.view.terms);  // the thread keeps none: it may outlive the catalog
   const std::string_view client_id = request.client_id.value_or(std::string_view());
-  if (const auto refusal = service::refuse_access(*answer.terms->product, subject.access)) return call.fail(*refusal);
+  if (const auto refusal = service::refuse_access(*answer.terms->product, subject.access)) {
+    if (may_refuse) call.fail(*refusal);
+    return may_refuse;
+  }
   const licensing::Validate command{request.client_id.has_value(),
                                     request.fingerprint ? &*request.fingerprint : nullptr, request.client_version,
                                     request.features};
   const licensing::Activation* seat = state.view.has_activation ? &state.view.activation : nullptr;
   const licensing::Decision decision = licensing::decide(state.view.license, answer.terms->terms, seat, command, now);
   answer.denial = decision.denial;
-  if (answer.denial) return refuse(call, answer, client_id);
+  if (answer.denial) {
+    if (may_refuse) refuse(call, answer, client_id);
+    return may_refuse;
+  }
   answer.license = state.view.license;
   answer.over_limit = decision.over_limit;
   answer.expired = decision.expired;
@@ -166,14 +173,29 @@ void decide_validate(Call& call, const Subject& subject, ValidateState& state, b
     answer.activated_at = seat->activated_at;
     answer.lease_expires_at = seat->lease_expires_at;
   }
-  if (decision.writes()) return renew(call, subject, request, std::move(answer));
-  succeed_validate(call, answer, client_id, request.nonce);
+  if (decision.writes()) {
+    renew(call, subject, request, std::move(answer));
+  } else {
+    succeed_validate(call, answer, client_id, request.nonce);
+  }
+  return true;
 }
 
 struct Loaded {
   std::optional<store::LicenseView> view;
   service::TermsHandle terms;
   bool failed = false;  // the database can't be read
+  bool shared = false;  // from the second level, which refuses nobody
+};
+
+// What is asked about a license.
+struct LicenseQuestion {
+  store::LicenseRef ref;
+  std::optional<std::string> client_id;
+  service::Access access;
+
+  std::optional<std::string_view> client() const { return client_id; }
+  bool by_key() const { return ref.by == store::LicenseRef::By::key_digest; }
 };
 
 constexpr std::chrono::milliseconds kCatchUp{1000};
@@ -188,21 +210,44 @@ service::TermsHandle terms_of(App& app, const store::LicenseRow& license) {
   }
 }
 
-// Reads what the cache does not have, and gives it to the cache.
-Loaded load(App& app, store::Reader& reader, const store::LicenseRef& ref,
-            const std::optional<std::string>& client_id) {
+void keep(App& app, const LicenseQuestion& question, const Loaded& loaded, std::uint64_t ticket) {
+  const auto client = question.client();
+  app.cache.fill(*loaded.view, loaded.terms, question.by_key(), client ? &*client : nullptr, ticket);
+}
+
+// Reads what the cache does not have, and gives it to the cache, and to the second level.
+Loaded load(App& app, store::Reader& reader, const LicenseQuestion& question) {
   Loaded loaded;
   const std::uint64_t ticket = app.cache.fill_ticket();
-  const std::optional<std::string_view> client(client_id);
-  loaded.view = reader.license(ref, client, app.clock.now());
+  const auto mark = app.shared != nullptr ? app.shared->mark() : service::HistoryMark();
+  loaded.view = reader.license(question.ref, question.client(), app.clock.now());
   if (!loaded.view) return loaded;
   loaded.terms = terms_of(app, loaded.view->license);
-  app.cache.fill(*loaded.view, loaded.terms, ref.by == store::LicenseRef::By::key_digest, client ? &*client : nullptr,
-                 ticket);
+  keep(app, question, loaded, ticket);
+  if (app.shared != nullptr) {
+    app.shared->offer(*loaded.view, loaded.terms->policy->stored.id, question.client(), question.by_key(), mark);
+  }
   return loaded;
 }
 
-void use(service::CachedView& view, Loaded& loaded) {
+// What the second level has. A license of another owner is read from the database for as long as one that does not
+// exist (security.md, A8); a seat that nothing is bound to may have been bound since, of which no event tells.
+std::shared_ptr<Loaded> load_shared(App& app, const LicenseQuestion& question) {
+  auto loaded = std::make_shared<Loaded>();
+  loaded->shared = true;
+  const std::uint64_t ticket = app.cache.fill_ticket();
+  loaded->view = app.shared->find(question.ref, question.client());
+  if (!loaded->view) return nullptr;
+  loaded->terms = app.catalog.terms(loaded->view->license.policy, loaded->view->license.overrides);
+  if (service::refuse_access(*loaded->terms->product, question.access)) return nullptr;
+  const auto& seat = loaded->view->activation;
+  const bool unbound = seat && seat->fingerprint.kind == licensing::Fingerprint::Kind::absent;
+  if (unbound && loaded->terms->terms.binding != licensing::Binding::none) return nullptr;
+  keep(app, question, *loaded, ticket);
+  return loaded;
+}
+
+void use(service::CachedView& view, const Loaded& loaded) {
   view.id = loaded.view->license.id;
   view.license = loaded.view->license.state;
   view.terms = loaded.terms;
@@ -213,24 +258,51 @@ void use(service::CachedView& view, Loaded& loaded) {
 // Whether memory has what other processes changed.
 bool is_current(const App& app) { return app.feed == nullptr || app.feed->is_current(); }
 
-// What is answered when the database can't be read: from memory, for a while.
-ReadCall::Reply stale_answer(const App& app, void (*answer)(Call&, Loaded*)) {
-  if (app.feed == nullptr) return {};
-  return [answer](Call& again) {
-    if (!again.app().feed->is_usable()) return again.fail(nothing_recorded(Code::unavailable));
-    Loaded failed;
-    failed.failed = true;
-    if (authenticate(again)) answer(again, &failed);
+using Answering = void (*)(Call&, const Loaded*);
+
+ReadCall::Reply answer_with(Answering answer, std::shared_ptr<const Loaded> loaded) {
+  return [answer, loaded = std::move(loaded)](Call& again) {
+    if (authenticate(again)) answer(again, loaded.get());
   };
 }
 
-// The cache does not keep what version a client told; where a decision needs it, the database is asked.
-// Nor is a license of another owner answered from it: it must take as long as one that does not exist (security.md,
-// A8).
-bool find_cached(App& app, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
+// What is answered when the database can't be read: from memory or the second level, for a while.
+ReadCall::Reply answer_without_database(App& app, const LicenseQuestion& question, Answering answer) {
+  if (app.feed == nullptr) return {};
+  if (!app.feed->is_usable()) return [](Call& again) { again.fail(nothing_recorded(Code::unavailable)); };
+  service::CachedView view;
+  const auto client = question.client();
+  const bool in_memory = app.cache.find(question.ref, client ? &*client : nullptr, app.clock.now(), view);
+  auto loaded = in_memory || app.shared == nullptr ? nullptr : load_shared(app, question);
+  if (!loaded) loaded = std::make_shared<Loaded>();
+  loaded->failed = true;
+  return answer_with(answer, std::move(loaded));
+}
+
+// Goes to a thread that may wait; `answer` is called again with what was found. `any`: wherever it is found; otherwise
+// in the database alone.
+void ask(Call& call, LicenseQuestion&& asked, Answering answer, bool any) {
+  App& app = call.app();
+  auto question = std::make_shared<const LicenseQuestion>(std::move(asked));
+  const auto read = [&app, question, answer](store::Reader& reader) {
+    return answer_with(answer, std::make_shared<Loaded>(load(app, reader, *question)));
+  };
+  const auto if_failed = [&app, question, answer] { return answer_without_database(app, *question, answer); };
+  ReadCall::Substitute before;
+  if (any && app.shared != nullptr && is_current(app)) {
+    before = [&app, question, answer]() -> ReadCall::Reply {
+      auto found = is_current(app) ? load_shared(app, *question) : nullptr;  // it may have waited
+      return found ? answer_with(answer, std::move(found)) : ReadCall::Reply();
+    };
+  }
+  ReadCall::submit(call, read, if_failed, std::move(before));
+}
+
+// Whether a decision can be made from what was kept somewhere. What version a client told is not (or not for sure);
+// where a decision needs it, the database is asked. Nor is a license of another owner answered from memory: it must
+// take as long as one that does not exist (security.md, A8).
+bool is_enough(const Subject& subject, const ValidateState& state, base::UnixSeconds now) {
   const ValidateRequest& request = state.request;
-  if (!app.cache.find(subject.ref, request.client_id ? &*request.client_id : nullptr, now, state.view, subject.place))
-    return false;
   if (service::refuse_access(*state.view.terms->product, subject.access)) return false;
   // Another process may have seen a check-in that it told nobody of.
   if (licensing::is_check_in_overdue(state.view.license, state.view.terms->terms, now)) return false;
@@ -238,55 +310,60 @@ bool find_cached(App& app, const Subject& subject, ValidateState& state, base::U
   return !needs_version || !licensing::depends_on_version(state.view.license, state.view.terms->terms, now);
 }
 
-void validate(Call& call, Loaded* loaded) {
+bool find_cached(App& app, const Subject& subject, ValidateState& state, base::UnixSeconds now) {
+  const auto& client_id = state.request.client_id;
+  return app.cache.find(subject.ref, client_id ? &*client_id : nullptr, now, state.view, subject.place) &&
+         is_enough(subject, state, now);
+}
+
+bool use_shared(const Subject& subject, ValidateState& state, const Loaded& loaded, base::UnixSeconds now) {
+  use(state.view, loaded);
+  return is_enough(subject, state, now);
+}
+
+void validate(Call& call, const Loaded* loaded) {
   thread_local ValidateState state;
   state.request = {};
   const auto subject = read_signed(call, state.body, state.request);
   if (!subject) return;
   const base::UnixSeconds now = call.app().clock.now();
-  const auto& client_id = state.request.client_id;
-  if (loaded != nullptr && loaded->failed) {
-    if (!find_cached(call.app(), *subject, state, now)) {
-      state.view.terms = {};
-      return call.fail(nothing_recorded(Code::unavailable));
-    }
-  } else if (loaded != nullptr) {
+  const bool is_shared = loaded != nullptr && loaded->shared;
+  bool known = false;
+  if (is_shared) {
+    known = use_shared(*subject, state, *loaded, now);
+  } else if (loaded != nullptr && !loaded->failed) {
     if (!loaded->view) return call.fail(service::unknown_license(subject->access));
     use(state.view, *loaded);
-  } else if (!is_current(call.app()) || !find_cached(call.app(), *subject, state, now)) {
-    state.view.terms = {};
-    const auto read = [&app = call.app(), ref = subject->ref,
-                       client = std::optional<std::string>(client_id)](store::Reader& reader) -> ReadCall::Reply {
-      auto found = std::make_shared<Loaded>(load(app, reader, ref, client));
-      return [found](Call& again) {
-        if (authenticate(again)) validate(again, found.get());
-      };
-    };
-    return ReadCall::submit(call, read, stale_answer(call.app(), validate));
+    known = true;
+  } else {
+    known = (loaded != nullptr || is_current(call.app())) && find_cached(call.app(), *subject, state, now);
   }
-  decide_validate(call, *subject, state, now);
+  if (known && decide_validate(call, *subject, state, now, !is_shared)) return;
+  state.view.terms = {};
+  if (loaded != nullptr && loaded->failed) return call.fail(nothing_recorded(Code::unavailable));
+  const auto& client_id = state.request.client_id;
+  ask(call, {subject->ref, client_id ? std::optional<std::string>(*client_id) : std::nullopt, subject->access},
+      validate, loaded == nullptr);
 }
 
-void get_license(Call& call, Loaded* loaded) {
+void get_license(Call& call, const Loaded* loaded) {
   const auto ref = ref_of_id(call.path_id);
   if (!ref) return call.fail(Code::not_found);
   service::CachedView view;
   const base::UnixSeconds now = call.app().clock.now();
-  if (loaded != nullptr && loaded->failed) {
+  if (loaded != nullptr && loaded->view) {
+    use(view, *loaded);
+  } else if (loaded != nullptr && loaded->failed) {
     const bool found = call.app().cache.find(*ref, nullptr, now, view);
     const bool foreign = found && call.caller->product != 0 && view.terms->product->stored.row != call.caller->product;
     if (!found || foreign) return call.fail(nothing_recorded(Code::unavailable));
   } else if (loaded != nullptr) {
-    if (!loaded->view) return call.fail(Code::not_found);
-    use(view, *loaded);
+    return call.fail(Code::not_found);
   } else if (!is_current(call.app()) || !call.app().cache.find(*ref, nullptr, now, view)) {
-    const auto read = [&app = call.app(), ref = *ref](store::Reader& reader) -> ReadCall::Reply {
-      auto found = std::make_shared<Loaded>(load(app, reader, ref, std::nullopt));
-      return [found](Call& again) {
-        if (authenticate(again)) get_license(again, found.get());
-      };
-    };
-    return ReadCall::submit(call, read, stale_answer(call.app(), get_license));
+    service::Access access;
+    access.product = call.caller->product;
+    access.is_signed = true;  // not asked for here
+    return ask(call, {*ref, std::nullopt, access}, get_license, true);
   }
   if (call.caller->product != 0 && view.terms->product->stored.row != call.caller->product)
     return call.fail(Code::not_found);

@@ -33,6 +33,7 @@ std::string_view value_name(OptionType type) {
     case OptionType::address:
       return "HOST:PORT";
     case OptionType::database:
+    case OptionType::redis:
       return "URL";
   }
   return "";

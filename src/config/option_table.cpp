@@ -1,8 +1,5 @@
-#include <fmt/format.h>
-
 #include <array>
 
-#include "base/choices.h"
 #include "config/options.h"
 
 namespace lictor::config {
@@ -32,6 +29,8 @@ void store_database(Options& options, const OptionValue& value) {
   database.url = is_file ? std::string() : value.text;
 }
 
+void store_redis(Options& options, const OptionValue& value) { options.redis.url = value.text; }
+
 void store_log_file(Options& options, const OptionValue& value) {
   options.log.file = value.text == "-" ? std::filesystem::path() : std::filesystem::path(value.text);
 }
@@ -39,6 +38,7 @@ void store_log_file(Options& options, const OptionValue& value) {
 using Server = Options::Server;
 using Database = Options::Database;
 using Cache = Options::Cache;
+using Redis = Options::Redis;
 using Statistics = Options::Statistics;
 using Log = base::LogOptions;
 
@@ -314,6 +314,35 @@ constexpr std::array kOptions{
            .store = store_number<&Options::cache, &Cache::activations>,
            .min = 1,
            .max = 50'000'000},
+    Option{.name = "redis_url",
+           .flag = "--redis-url",
+           .environment = "LICTOR_REDIS_URL",
+           .toml_key = "redis.url",
+           .default_text = "",
+           .help = "A Redis server through which replicas share what they read: redis://:PASSWORD@HOST:6379/0.",
+           .type = OptionType::redis,
+           .store = store_redis,
+           .fallback_environment = "REDIS_URL"},
+    Option{.name = "redis_timeout",
+           .flag = "--redis-timeout",
+           .environment = "LICTOR_REDIS_TIMEOUT",
+           .toml_key = "redis.timeout",
+           .default_text = "50ms",
+           .help = "Time after which Redis is not waited for any more, and left alone for a second.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::redis, &Redis::timeout>,
+           .min = 1,
+           .max = 10'000},
+    Option{.name = "shared_cache_ttl",
+           .flag = "--shared-cache-ttl",
+           .environment = "LICTOR_SHARED_CACHE_TTL",
+           .toml_key = "redis.cache_ttl",
+           .default_text = "5m",
+           .help = "How long a license stays in Redis unless it is changed.",
+           .type = OptionType::duration,
+           .store = store_number<&Options::redis, &Redis::cache_ttl>,
+           .min = 1000,
+           .max = kDay},
     Option{.name = "refusals_age",
            .flag = "--refusals-age",
            .environment = "LICTOR_REFUSALS_AGE",
@@ -415,63 +444,8 @@ constexpr std::array kOptions{
            .store = store_number<&Options::log, &Log::to_stderr>},
 };
 
-std::string spelled_bytes(std::int64_t bytes) {
-  if (bytes % (1024 * 1024 * 1024) == 0) return fmt::format("{}GiB", bytes / (1024 * 1024 * 1024));
-  if (bytes % (1024 * 1024) == 0) return fmt::format("{}MiB", bytes / (1024 * 1024));
-  return fmt::format("{}KiB", bytes / 1024);
-}
-
-std::string spelled_duration(std::int64_t milliseconds) {
-  if (milliseconds == 0) return "0s";
-  if (milliseconds % kDay == 0) return fmt::format("{}d", milliseconds / kDay);
-  if (milliseconds % kHour == 0) return fmt::format("{}h", milliseconds / kHour);
-  if (milliseconds % kMinute == 0) return fmt::format("{}m", milliseconds / kMinute);
-  return fmt::format("{}ms", milliseconds);
-}
-
-std::string code(std::string_view text) { return text.empty() ? "–" : fmt::format("`{}`", text); }
-
 }  // namespace
 
 std::span<const Option> option_table() { return kOptions; }
-
-std::string allowed_text(const Option& option) {
-  switch (option.type) {
-    case OptionType::toggle:
-    case OptionType::boolean:
-      return "on or off";
-    case OptionType::integer:
-      return fmt::format("a whole number from {} to {}", option.min, option.max);
-    case OptionType::bytes:
-      return fmt::format("a size from {} to {}, such as 100000, 64KiB or 1MB", spelled_bytes(option.min),
-                         spelled_bytes(option.max));
-    case OptionType::duration:
-      return fmt::format("a duration from {} to {}, such as 10, 10s, 500ms, 2m or 30d", spelled_duration(option.min),
-                         spelled_duration(option.max));
-    case OptionType::choice:
-      return base::spelled_choices(option.choices);
-    case OptionType::path:
-      return "a path";
-    case OptionType::address:
-      return "HOST:PORT, such as 127.0.0.1:8000, 0.0.0.0:80 or [::1]:0";
-    case OptionType::database:
-      return "sqlite:PATH, postgresql://… or mysql://…";
-  }
-  return {};
-}
-
-std::string render_option_table_markdown() {
-  std::string table =
-      "| flag | environment | file | default | allowed | meaning | changes while running |\n"
-      "| --- | --- | --- | --- | --- | --- | --- |\n";
-  for (const Option& option : kOptions) {
-    std::string environment = code(option.environment);
-    if (!option.fallback_environment.empty()) environment += ", else " + code(option.fallback_environment);
-    table +=
-        fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", code(option.flag), environment, code(option.toml_key),
-                    code(option.default_text), allowed_text(option), option.help, option.changeable ? "yes" : "no");
-  }
-  return table;
-}
 
 }  // namespace lictor::config

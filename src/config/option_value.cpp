@@ -8,6 +8,8 @@
 #include <optional>
 #include <span>
 
+#include "redis/redis_url.h"
+
 namespace lictor::config {
 namespace {
 
@@ -119,6 +121,11 @@ Result<OptionValue> parse_database(std::string_view text) {
   return parse_path(path);
 }
 
+Result<OptionValue> parse_redis(std::string_view text) {
+  const auto url = redis::parse_redis_url(text);
+  return url ? Result<OptionValue>(OptionValue{0, std::string(text)}) : url.problem();
+}
+
 }  // namespace
 
 Result<OptionValue> parse_option_value(const Option& option, std::string_view text) {
@@ -140,6 +147,8 @@ Result<OptionValue> parse_option_value(const Option& option, std::string_view te
       return parse_address(text);
     case OptionType::database:
       return parse_database(text);
+    case OptionType::redis:
+      return parse_redis(text);
   }
   return Problem{};
 }
@@ -149,7 +158,8 @@ std::string shown_value(const Option& option, std::string_view text) {
   std::string shown(text.substr(0, kMaxShownBytes));
   bool cut = shown.size() < text.size();
   const std::size_t colon = shown.find(':');
-  if (option.type == OptionType::database && !shown.starts_with("sqlite:")) {
+  const bool is_file = option.type == OptionType::database && shown.starts_with("sqlite:");
+  if ((option.type == OptionType::database || option.type == OptionType::redis) && !is_file) {
     shown.resize(colon == std::string::npos ? 0 : colon + 1);
     cut = true;
   }

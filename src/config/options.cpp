@@ -115,7 +115,8 @@ class Assembly {
 
   void apply(const Setting& setting, Source source) {
     const Option& option = *setting.option;
-    if (option.type == OptionType::database && setting.text.empty()) return;  // the default
+    const bool is_url = option.type == OptionType::database || option.type == OptionType::redis;
+    if (is_url && setting.text.empty()) return;  // the default
     const auto value = parse_option_value(option, setting.text);
     set_.push_back(&option);
     if (value) {

@@ -58,6 +58,11 @@ struct Options {
     std::size_t licenses = 0;     // entries
     std::size_t activations = 0;  // entries
   };
+  struct Redis {
+    std::string url;  // empty: none
+    std::chrono::milliseconds timeout{};
+    std::chrono::milliseconds cache_ttl{};
+  };
   struct Statistics {
     std::chrono::milliseconds refusals_age{};
     std::int64_t refusals_max = 0;
@@ -67,6 +72,7 @@ struct Options {
   Server server;
   Database database;
   Cache cache;
+  Redis redis;
   Statistics statistics;
   base::LogOptions log;
 };
@@ -81,13 +87,14 @@ enum class OptionType : std::uint8_t {
   path,
   address,   // HOST:PORT
   database,  // sqlite:PATH, postgresql://…, mysql://…
+  redis,     // redis://…, unix:PATH
 };
 
 // A value that was found to be allowed.
 struct OptionValue {
   std::int64_t number = 0;  // of toggle, boolean, integer, bytes, duration; the choice's place; the address' port;
                             // the database's engine
-  std::string text;         // the path; the address' host; the database's path, or whole URL
+  std::string text;         // the path; the address' host; the database's path, or whole URL; Redis' whole URL
 
   bool operator==(const OptionValue&) const = default;
 };

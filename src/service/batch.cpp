@@ -349,4 +349,13 @@ void Batch::publish(Cache& cache) const {
   }
 }
 
+void Batch::offer(SharedCache& shared, const HistoryMark& mark) const {
+  if (mark.sequence == 0) return;
+  for (const Seat& seat : seats_) {
+    if (!seat.changed || !seat.state->held) continue;
+    const License& license = licenses_[seat.license];
+    shared.offer({license.row, seat.state}, license.terms->policy->stored.id, seat.client_id, license.by_key, mark);
+  }
+}
+
 }  // namespace lictor::service

@@ -14,6 +14,7 @@
 #include "service/catalog.h"
 #include "service/catalog_sync.h"
 #include "service/job.h"
+#include "service/shared_cache.h"
 #include "store/store.h"
 
 namespace lictor::service {
@@ -33,6 +34,9 @@ class Batch {
   void run(store::Tx& tx, std::span<LicenseJob* const> jobs);
   // After the commit: brings the cache up to date.
   void publish(Cache& cache) const;
+  std::span<const store::Event> events() const noexcept { return changes_.events; }
+  // The seats that were changed, as they are at the place `mark` of the history; none when nothing was put into it.
+  void offer(SharedCache& shared, const HistoryMark& mark) const;
 
  private:
   struct License {

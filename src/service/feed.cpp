@@ -17,6 +17,7 @@ constexpr std::size_t kNotesAtOnce = 2'000;
 constexpr int kMostPages = 50;  // of one read; whoever is further behind forgets everything instead
 constexpr milliseconds kRetry{100};
 constexpr milliseconds kLookInterval{20};
+constexpr milliseconds kReadBackPause{1};
 
 bool is_about_catalog(std::string_view action) {
   return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
@@ -108,6 +109,7 @@ bool Feed::on_write_path(std::function<void()> work) {
 
 // What is in memory is of another history, or so far behind that reading all of it again is less work.
 bool Feed::reset() {
+  if (options_.history != nullptr) options_.history->forget();
   store::ChangePlace place = newest(*reader_);
   const bool done = on_write_path([this] {
     store_.forget_written();
@@ -116,13 +118,28 @@ bool Feed::reset() {
     catalog_.run();
   });
   if (!done) return false;
+  if (options_.history != nullptr) options_.history->begin(place);
+  reads_back_ = options_.history != nullptr;
   place_ = std::move(place);
   if (started_) ++resets_;
   started_ = true;
   return true;
 }
 
+// One page of what happened before; the next comes with the next poll.
+void Feed::read_back() {
+  store::EventFilter filter;
+  filter.before = options_.history->first() + 1;
+  filter.newest_first = true;
+  const store::EventPage page = reader_->events(filter, kNotesAtOnce);
+  reads_back_ = options_.history->prepend(page.events) && page.next;
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);  // as events are dated
+  if (reads_back_ && page.events.back().event.at < time.tv_sec - options_.history_age.count()) reads_back_ = false;
+}
+
 bool Feed::apply(store::ChangePage&& page) {
+  if (options_.history != nullptr) options_.history->append(page.notes);
   std::vector<store::ChangeNote> foreign;
   bool catalog = false;
   for (store::ChangeNote& note : page.notes) {
@@ -145,6 +162,7 @@ bool Feed::apply(store::ChangePage&& page) {
 
 void Feed::poll() {
   const std::int64_t started = now();
+  if (options_.history != nullptr) options_.history->read_begins();
   if (!reader_) reader_ = store_.open_feed_reader(options_.trust);
   for (int pages = 0;; ++pages) {
     store::ChangePage page;
@@ -159,6 +177,7 @@ void Feed::poll() {
     if (!apply(std::move(page))) return;
     if (!more) break;
   }
+  if (options_.history != nullptr) options_.history->read_ends();
   sequence_ = place_.sequence;
   read_at_ = started;
   usable_until_ = started + options_.staleness.count();
@@ -175,6 +194,7 @@ void Feed::loop() {
     std::string why;
     try {
       poll();
+      if (reads_back_) read_back();
     } catch (const std::exception& error) {
       why = error.what();
       reader_.reset();
@@ -191,7 +211,8 @@ void Feed::loop() {
       answered_ = asked;
       applied_.notify_all();
     }
-    wake_.wait_for(lock, lost ? kRetry : options_.interval, [&] { return stopping_ || (!lost && asked_ > asked); });
+    const milliseconds pause = lost ? kRetry : reads_back_ ? kReadBackPause : options_.interval;
+    wake_.wait_for(lock, pause, [&] { return stopping_ || (!lost && asked_ > asked); });
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include "service/cache.h"
 #include "service/catalog_sync.h"
+#include "service/change_history.h"
 #include "service/write_path.h"
 #include "store/store.h"
 
@@ -29,6 +30,9 @@ struct FeedOptions {
   std::chrono::milliseconds trust{700};
   // For how long memory answers while the database can't be read.
   std::chrono::milliseconds staleness{300'000};
+  // Told all that is read, and what happened before the start as far back as `history_age`; or nullptr.
+  ChangeHistory* history = nullptr;
+  std::chrono::seconds history_age{300};
   std::function<void(std::string_view why)> on_lost;  // on the feed's thread, as those below; may be empty
   std::function<void(std::chrono::milliseconds after)> on_back;
   // The database has another history than the one that was read so far, up to event `known`; its newest is `newest`.
@@ -70,6 +74,7 @@ class Feed {
   void poll();
   bool apply(store::ChangePage&& page);
   bool reset();
+  void read_back();
   bool on_write_path(std::function<void()> work);
 
   store::Store& store_;
@@ -80,6 +85,7 @@ class Feed {
   std::unique_ptr<store::Reader> reader_;
   store::ChangePlace place_;
   bool started_ = false;
+  bool reads_back_ = false;  // the history that there was before the place where reading began
   std::atomic<std::int64_t> read_at_{0}, current_until_{0}, usable_until_{0};
   std::atomic<std::uint64_t> notes_{0}, resets_{0}, lost_{0};
   std::atomic<std::int64_t> sequence_{0}, looked_at_{0};

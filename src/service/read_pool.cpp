@@ -81,7 +81,7 @@ void ReadPool::loop(Worker& worker) {
   std::unique_ptr<store::Reader> reader;
   while (auto job = take(running_ > options_.threads)) {
     ++busy_;
-    const bool failed = !run(*job, reader);
+    const bool failed = !job->run_without_database() && !run(*job, reader);
     --busy_;
     ReadJob& itself = *job;
     itself.finish(std::move(job), failed);

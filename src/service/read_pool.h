@@ -23,6 +23,9 @@ namespace lictor::service {
 
 struct ReadJob {
   virtual ~ReadJob() = default;
+  // On a pool thread, first and once: true when what was asked is known without the database, so that only finish() is
+  // left to do.
+  virtual bool run_without_database() noexcept { return false; }
   // On a pool thread. Throws what the reader throws; then failed() is called instead of finish(). Called again when the
   // connection was lost.
   virtual void run(store::Reader& reader) = 0;

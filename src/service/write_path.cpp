@@ -150,11 +150,18 @@ void WritePath::write_current(const std::function<void(store::Tx&)>& work) {
   if (sync_ != nullptr && version) sync_->note(*version);
 }
 
+// Before the cache, whose fills tell by its counter whether they come too late: see SharedCache::find().
+void WritePath::tell_shared(std::span<const store::Event> events) {
+  if (options_.shared != nullptr && !events.empty()) options_.shared->committed(events, store_.last_written().sequence);
+}
+
 // What one job can't do must not be the others' refusal: `isolate` asks for each to be tried by itself.
 WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
   try {
     write_current([&](store::Tx& tx) { batch_.run(tx, jobs); });
+    tell_shared(batch_.events());
     batch_.publish(cache_);
+    if (options_.shared != nullptr) batch_.offer(*options_.shared, mark_of(store_.last_written()));
     return Commit::done;
   } catch (const store::StoreError& error) {
     report(error.what());
@@ -188,9 +195,10 @@ void WritePath::run(std::vector<std::unique_ptr<LicenseJob>>& jobs) {
 void WritePath::run(std::unique_ptr<AdminJob> job) {
   AdminJob& itself = *job;
   Job::End end = Job::End::unavailable;
+  store::Changes changes;
   try {
     write_current([&](store::Tx& tx) {
-      store::Changes changes;
+      changes = {};
       if (sync_ != nullptr && tx.lock_catalog() != sync_->version()) throw CatalogChanged();
       if (!itself.work(tx, clock_.now(), changes.events)) throw Refused();
       for (store::Event& event : changes.events) {
@@ -200,6 +208,7 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
       if (!changes.events.empty()) tx.apply(changes);
     });
     end = Job::End::committed;
+    tell_shared(changes.events);
     if (itself.committed) itself.committed();
   } catch (const Refused&) {
     end = Job::End::refused;

@@ -19,12 +19,14 @@
 #include "service/cache.h"
 #include "service/catalog_sync.h"
 #include "service/job.h"
+#include "service/shared_cache.h"
 
 namespace lictor::service {
 
 struct WriteOptions {
-  std::size_t batch_max = 256;   // jobs in one transaction; 1: a transaction for each
-  std::size_t queue_max = 8192;  // waiting jobs; further ones are refused
+  std::size_t batch_max = 256;    // jobs in one transaction; 1: a transaction for each
+  std::size_t queue_max = 8192;   // waiting jobs; further ones are refused
+  SharedCache* shared = nullptr;  // told of each commit before the cache is; or nullptr
   // Called on the write path's thread; may be empty.
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;
@@ -66,6 +68,7 @@ class WritePath {
   Commit commit(std::span<LicenseJob* const> jobs);
   static Job::End end_of(Commit commit) noexcept;
   void run(std::unique_ptr<AdminJob> job);
+  void tell_shared(std::span<const store::Event> events);
   void report(std::string_view what) const;
 
   store::Store& store_;

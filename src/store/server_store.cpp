@@ -54,4 +54,10 @@ void ServerStore::write_once(const std::function<void(Tx&)>& work) {
   if (parts_.on_commit) parts_.on_commit(std::chrono::duration<double>(Clock::now() - start).count());
 }
 
+ChangePlace ServerStore::last_written() const {
+  const ChainLink& last = parts_.tx->last_event();
+  if (last.sequence == 0) return {};
+  return {last.sequence, std::string(last.hash.begin(), last.hash.end())};
+}
+
 }  // namespace lictor::store

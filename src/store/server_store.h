@@ -37,6 +37,7 @@ class ServerStore final : public Store {
   std::string describe() const override { return parts_.writer->name(); }
   bool is_shared() const noexcept override { return true; }
   bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  ChangePlace last_written() const override;
   void forget_written() override { written_.forget(); }
   ConnectionCounts connections() const override {
     return {parts_.counters->open, parts_.counters->opened, parts_.counters->lost};

@@ -204,8 +204,8 @@ ChangePage SqlReader::changes(const ChangePlace& place, std::size_t limit) {
       page.more = true;
       break;
     }
-    page.notes.push_back({sequence, std::string(rows.text(2)), std::string(rows.text(3)), std::string(rows.text(4)),
-                          seats_held_of(rows.text(5))});
+    page.notes.push_back({sequence, hash_head(bytes), std::string(rows.text(2)), std::string(rows.text(3)),
+                          std::string(rows.text(4)), seats_held_of(rows.text(5))});
     page.last = {sequence, std::string(bytes)};
   }
   page.is_another = !found;

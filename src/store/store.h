@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -288,6 +289,7 @@ class Tx {
 // What one event tells those who keep something in memory.
 struct ChangeNote {
   std::int64_t sequence = 0;
+  std::uint64_t hash_head = 0;  // the first 8 bytes of the event's hash
   std::string action, subject, client;
   std::optional<std::uint32_t> seats_held;  // of events about seats
 };
@@ -296,6 +298,11 @@ struct ChangePlace {
   std::int64_t sequence = 0;
   std::string hash;  // 32 bytes, of the event of that sequence; empty: not known, of sequence 0
 };
+inline std::uint64_t hash_head(std::string_view hash) noexcept {  // of the bytes of a hash; 0: there are none
+  std::uint64_t head = 0;
+  if (hash.size() >= sizeof head) std::memcpy(&head, hash.data(), sizeof head);
+  return head;
+}
 struct ChangePage {
   std::vector<ChangeNote> notes;
   ChangePlace last;         // where to go on
@@ -410,6 +417,8 @@ class Store {
   virtual bool is_shared() const noexcept { return false; }
   // Whether this store wrote that event. It remembers its latest ones, and errs towards no.
   virtual bool wrote(std::int64_t /*sequence*/) const { return true; }
+  // The newest event of the last write(); sequence 0: that wrote none. Between two calls of write().
+  virtual ChangePlace last_written() const { return {}; }
   // The history was set back, so that sequences it remembers may be others' now. Between two calls of write().
   virtual void forget_written() {}
   virtual ConnectionCounts connections() const { return {}; }

@@ -37,13 +37,14 @@ void check_value(const Option& option, std::string_view text) {
   const auto value = config::parse_option_value(option, text);
   const std::string shown = config::shown_value(option, text);
   require(shown.size() <= 130 && shown.starts_with('"'), "what is shown is short");
-  if (option.type == OptionType::database && !text.starts_with("sqlite:"))
+  const bool is_file = option.type == OptionType::database && text.starts_with("sqlite:");
+  if ((option.type == OptionType::database || option.type == OptionType::redis) && !is_file)
     require(shown.size() <= text.substr(0, text.find(':')).size() + 6, "nothing of a URL but its scheme");
   if (!value) return require(!config::allowed_text(option).empty(), "what is allowed is said");
   if (has_bounds(option.type)) require(value->number >= option.min && value->number <= option.max, "within its bounds");
   if (option.type == OptionType::boolean || option.type == OptionType::toggle) require(value->number <= 1, "on or off");
   if (option.type == OptionType::address) require(value->number >= 0 && value->number <= 65535, "a port");
-  if (option.type == OptionType::path || option.type == OptionType::database)
+  if (option.type == OptionType::path || option.type == OptionType::database || option.type == OptionType::redis)
     require(!value->text.empty() && value->text.find('\0') == std::string::npos, "a path");
   config::Options options;
   option.store(options, *value);

@@ -19,6 +19,8 @@ std::span<const Target> targets() {
       Target{"query", query, query_seeds, query_dictionary},
       Target{"encoding", encoding, encoding_seeds, json_dictionary},
       Target{"config", config, config_seeds, config_dictionary},
+      Target{"redis_url", redis_url, redis_url_seeds, redis_url_dictionary},
+      Target{"shared_entries", shared_entries, shared_entry_seeds, shared_entry_dictionary},
       Target{"versions", versions, version_seeds, version_dictionary},
   };
   return kTargets;

@@ -60,6 +60,14 @@ void config(std::string_view input);
 Seeds config_seeds();
 Words config_dictionary();
 
+void redis_url(std::string_view input);
+Seeds redis_url_seeds();
+Words redis_url_dictionary();
+
+void shared_entries(std::string_view input);
+Seeds shared_entry_seeds();
+Words shared_entry_dictionary();
+
 void versions(std::string_view input);
 Seeds version_seeds();
 Words version_dictionary();

@@ -144,6 +144,9 @@ const std::vector<Sample> kSamples{
     {"refusals_age", "1d", [](const Options& o) { return o.statistics.refusals_age == std::chrono::hours(24); }},
     {"refusals_max", "7", [](const Options& o) { return o.statistics.refusals_max == 7; }},
     {"reports_age", "3660d", [](const Options& o) { return o.statistics.reports_age == std::chrono::hours(87'840); }},
+    {"redis_url", "redis://:pw@h:1/2", [](const Options& o) { return o.redis.url == "redis://:pw@h:1/2"; }},
+    {"redis_timeout", "5ms", [](const Options& o) { return o.redis.timeout == std::chrono::milliseconds(5); }},
+    {"shared_cache_ttl", "60", [](const Options& o) { return o.redis.cache_ttl == std::chrono::seconds(60); }},
     {"statistics_interval", "5", [](const Options& o) { return o.statistics.interval == std::chrono::seconds(5); }},
     {"log_level", "warning", [](const Options& o) { return o.log.level == base::Level::warning; }},
     {"log_format", "json", [](const Options& o) { return o.log.format == base::LogFormat::json; }},
@@ -462,6 +465,18 @@ TEST_F(OptionsFile, RefusesWhatIsUnknownOrOfTheWrongTypeWithItsLine) {
   }
 }
 
+TEST_F(OptionsFile, RedisUrlWithoutPrefixIsTheFallback) {
+  const Environment fallback{{"REDIS_URL", "redis://fallback"}};
+  EXPECT_EQ(parsed({}).redis.url, "");
+  EXPECT_EQ(parsed({}, fallback).redis.url, "redis://fallback");
+  EXPECT_EQ(parsed({"--config", file("redis.url = \"redis://file\"\n")}, fallback).redis.url, "redis://fallback");
+  EXPECT_EQ(parsed({"--config", file("redis.url = \"\"\n")}).redis.url, "");
+  const Environment of_another{{"REDIS_URL", "rediss://h"}, {"LICTOR_REDIS_URL", "redis://ours"}};
+  EXPECT_EQ(parsed({}, of_another).redis.url, "redis://ours");
+  EXPECT_THAT(parse({}, {{"REDIS_URL", "rediss://h"}}).text,
+              AllOf(HasSubstr("environment variable REDIS_URL"), HasSubstr("not encrypted"), HasSubstr("unix:PATH")));
+}
+
 TEST_F(OptionsFile, TakesTomlsOwnTypesAndTheTextForms) {
   const Options o = parsed({"--config", file("[server]\nidle_timeout = 7\nbody_timeout = \"700ms\"\n"
                                              "[log]\nstderr = false\nmax_bytes = \"10MB\"\n")});
@@ -476,6 +491,13 @@ TEST(Refusals, NeverShowThePasswordOfADatabase) {
   for (const char* url : {"postgresql://user:hunter2@host/db", "hunter2", "hunter2@host", "Sqlite:hunter2"}) {
     EXPECT_THAT(parse({"--database-url", url}).text, Not(HasSubstr("hunter2"))) << url;
     EXPECT_THAT(parse({}, {{"DATABASE_URL", url}}).text, Not(HasSubstr("hunter2"))) << url;
+  }
+}
+
+TEST(Refusals, NeverShowThePasswordOfRedis) {
+  for (const char* url : {"redis://user:hunter2@host:x", "rediss://:hunter2@h", "redis://hunter2@h", "hunter2"}) {
+    EXPECT_THAT(parse({"--redis-url", url}).text, Not(HasSubstr("hunter2"))) << url;
+    EXPECT_THAT(parse({}, {{"REDIS_URL", url}}).text, Not(HasSubstr("hunter2"))) << url;
   }
 }
 
