@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "lictord/address.h"
 #include "lictord/admin_key.h"
+#include "lictord/daemon_metrics.h"
 #include "lictord/data_directory.h"
 #include "lictord/demo.h"
 #include "lictord/key_file.h"
@@ -96,8 +97,6 @@ struct Daemon::Parts {
   std::unique_ptr<service::SharedCache> open_shared_cache();
   service::WriteOptions write_options();
   http::ServerOptions server_options() const;
-  void register_metrics();
-  void register_redis_metrics();
   void register_changeable_options();
 
   const base::ServiceNotify notify;
@@ -195,7 +194,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
             base::watchdog_interval(environment("WATCHDOG_USEC"), environment("WATCHDOG_PID"), ::getpid()),
             [this](std::chrono::milliseconds bound) { return find_what_hangs(server, writes, reads, bound); }) {
   load();
-  register_metrics();
+  register_metrics(app, *store);
   register_changeable_options();
   if (!notify.problem().empty()) {
     log.warning("service.notify_failed", "$NOTIFY_SOCKET can't be used; the service manager is told nothing",
@@ -317,88 +316,6 @@ http::ServerOptions Daemon::Parts::server_options() const {
   http.io_threads = io_threads;
   http.max_body_bytes = options.server.max_body_bytes;
   return http;
-}
-
-void Daemon::Parts::register_metrics() {
-  const auto count = [](auto number) { return static_cast<double>(number); };
-  metrics.gauge("lictor_write_queue_jobs", "Commands that wait for a transaction.",
-                [this, count] { return count(writes.queue_length()); });
-  metrics.gauge("lictor_read_queue_jobs", "Reads that wait for the database.",
-                [this, count] { return count(reads.queue_length()); });
-  metrics.gauge("lictor_cached_licenses", "Licenses in the read cache.",
-                [this, count] { return count(cache.counts().licenses); });
-  metrics.gauge("lictor_cached_activations", "Activations in the read cache.",
-                [this, count] { return count(cache.counts().activations); });
-  metrics.counter_from("lictor_cache_hits_total", "Validations that found their license in memory.",
-                       [this, count] { return count(cache.counts().hits); });
-  metrics.counter_from("lictor_cache_misses_total", "Look-ups that went to the database.",
-                       [this, count] { return count(cache.counts().misses); });
-  metrics.counter_from("lictor_cache_evictions_total", "Records dropped for others.",
-                       [this, count] { return count(cache.counts().evictions); });
-  metrics.gauge("lictor_licenses", "Licenses.", [this, count] { return count(totals.licenses.load()); });
-  metrics.gauge("lictor_licenses_active", "Licenses that are not suspended or revoked.",
-                [this, count] { return count(totals.active_licenses.load()); });
-  metrics.gauge("lictor_seats_held", "Seats held, over all licenses.",
-                [this, count] { return count(totals.seats_held.load()); });
-  metrics.counter_from(
-      "lictor_seats_nearly_exhausted_total",
-      "Seats granted or renewed in floating licenses of ten seats or more, a tenth of them or less being free.",
-      [this, count] { return count(app.nearly_full->value()); });
-  metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
-                       [this, count] { return count(statistics.dropped_refusals()); });
-  metrics.gauge("lictor_database_up", "Whether the database could be read when it was last tried.",
-                [this] { return reads.is_reachable() ? 1.0 : 0.0; });
-  metrics.gauge("lictor_read_threads", "Threads that read the database.",
-                [this, count] { return count(reads.threads()); });
-  metrics.gauge("lictor_read_threads_busy", "Threads that read the database just now.",
-                [this, count] { return count(reads.busy()); });
-  metrics.gauge("lictor_database_connections", "Open connections to the database server; 0 with SQLite.",
-                [this, count] { return count(store->connections().open); });
-  metrics.counter_from("lictor_database_connections_total", "Connections to the database server that were opened.",
-                       [this, count] { return count(store->connections().opened); });
-  metrics.counter_from("lictor_database_connections_lost_total", "Connections to the database server that were lost.",
-                       [this, count] { return count(store->connections().lost); });
-  metrics.gauge("lictor_background_leader", "1: this replica sweeps leases, adds figures up and drops what is old.",
-                [this] { return statistics.leads() ? 1.0 : 0.0; });
-  metrics.gauge("lictor_feed_age_seconds", "Age of what is known of other replicas' changes; 0 with SQLite.",
-                [this] { return feed ? static_cast<double>(feed->age().count()) / 1000 : 0.0; });
-  metrics.counter_from("lictor_feed_changes_total", "Changes of other replicas that were applied to memory.",
-                       [this, count] { return count(feed ? feed->counts().notes : 0); });
-  metrics.counter_from("lictor_feed_lost_total", "Times that changes of other replicas could not be read.",
-                       [this, count] { return count(feed ? feed->counts().lost : 0); });
-  metrics.counter_from("lictor_feed_resets_total",
-                       "Times that memory was dropped: the database's history was another one, or too far ahead.",
-                       [this, count] { return count(feed ? feed->counts().resets : 0); });
-  register_redis_metrics();
-  metrics.gauge("lictor_connections", "Open connections.", [this, count] { return count(server.connections().open); });
-  metrics.counter_from("lictor_connections_total", "Accepted connections.",
-                       [this, count] { return count(server.connections().accepted); });
-  metrics.counter_from("lictor_connections_refused_total", "Connections refused at the limit.",
-                       [this, count] { return count(server.connections().refused); });
-  metrics.counter_from("lictor_protocol_errors_total", "Requests that were no acceptable HTTP.",
-                       [this, count] { return count(server.connections().protocol_errors); });
-  metrics.counter_from("lictor_log_dropped_lines_total", "Log lines dropped because the disk was too slow.",
-                       [this, count] { return count(log.dropped_lines()); });
-  metrics.gauge("lictor_start_time_seconds", "When the server started, Unix seconds.",
-                [this, count] { return count(app.started_at); });
-}
-
-void Daemon::Parts::register_redis_metrics() {
-  using Counts = service::SharedCacheCounts;
-  const auto counts = [this] { return shared ? shared->counts() : Counts(); };
-  const auto requests = [&](const char* result, std::uint64_t Counts::*member) {
-    metrics.counter_from("lictor_shared_cache_requests_total", "Licenses asked for in Redis.",
-                         [counts, member] { return static_cast<double>(counts().*member); }, {{"result", result}});
-  };
-  requests("hit", &Counts::hits);
-  requests("miss", &Counts::misses);
-  requests("untrusted", &Counts::untrusted);
-  requests("error", &Counts::errors);
-  requests("skipped", &Counts::skipped);
-  metrics.counter_from("lictor_shared_cache_dropped_total", "Entries and invalidations that did not get to Redis.",
-                       [counts] { return static_cast<double>(counts().dropped); });
-  metrics.gauge("lictor_redis_up", "Whether Redis answered when it was last asked; 0 without Redis.",
-                [counts] { return counts().is_up ? 1.0 : 0.0; });
 }
 
 // Who takes what SIGHUP changes: each option that is `changeable` in the table has to be here.

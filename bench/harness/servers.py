@@ -140,7 +140,7 @@ class PgBench:
 
     def round(self, keep: bool = True) -> None:
         command = [f'{PostgreSql.programs}/pgbench', '--no-vacuum', '--protocol=prepared', f'--client={CONNECTIONS}', '--jobs=2',
-                   f'--time={max(1, round(self.bench.seconds))}', f'--define=licenses={self.license_range}',
+                   f'--time={max(2, round(self.bench.seconds))}', f'--define=licenses={self.license_range}',
                    f'--file={self.script}', self.url]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         line = next((line for line in done.stdout.splitlines() if line.startswith('tps =')), '')
@@ -160,7 +160,7 @@ class SysBench:
             '--mysql-host=127.0.0.1', f'--mysql-port={database.port}']
         self.command = ['sysbench', '--db-driver=mysql', '--mysql-user=lictor', f'--mysql-password={database.password}',
                         f'--mysql-db={name}', *where, f'--threads={CONNECTIONS}',
-                        f'--time={max(1, round(bench.seconds))}', '--mysql-ignore-errors=1213,1205',
+                        f'--time={max(2, round(bench.seconds))}', '--mysql-ignore-errors=1213,1205',
                         f'--licenses={license_range}', str(script), 'run']
 
     def round(self, keep: bool = True) -> None:
@@ -272,9 +272,10 @@ def revocations(bench: Bench, database: PostgreSql, data: pathlib.Path) -> None:
     count = 40 * bench.rounds
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(replica(bench, data, number, url)) for number in range(2)]
-        key = (servers[0].data / 'admin.key').read_text().strip() if (servers[0].data / 'admin.key').exists() else ''
-        if not key:
-            raise RuntimeError('no administrator key')
+        own = bench.work / 'administrator'
+        shutil.rmtree(own, ignore_errors=True)
+        bench.tool('lictord', 'admin-key', '--data', own, '--database-url', url)
+        key = (own / 'admin.key').read_text().strip()
         ask(servers[0], key, 'POST', '/api/v1/admin/products', {'name': 'watched'})
         ask(servers[0], key, 'POST', '/api/v1/admin/policies', {'product': 'watched', 'name': 'p', 'terms': {'type': 'perpetual'}})
         _, made = ask(servers[0], key, 'POST', '/api/v1/admin/licenses', {'product': 'watched', 'policy': 'p', 'count': count})
