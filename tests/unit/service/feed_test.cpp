@@ -123,6 +123,7 @@ class FeedTest : public ServiceTest {
     options.staleness = staleness;
     options.on_lost = [this](std::string_view) { ++lost_; };
     options.on_back = [this](milliseconds) { ++back_; };
+    options.on_another = [this](std::int64_t known, std::int64_t) { known_ = known; };
     options.on_moved = [this](std::string_view) { ++moved_; };
     feed_ = std::make_unique<Feed>(shared_, writes_, cache_, sync_, options);
     ASSERT_TRUE(feed_->catch_up(milliseconds(5'000)));
@@ -176,6 +177,7 @@ class FeedTest : public ServiceTest {
   Faults faults_;
   SharedStore shared_;
   std::atomic<int> lost_{0}, back_{0}, moved_{0}, loaded_{0};
+  std::atomic<std::int64_t> known_{0};
   CatalogSync sync_{shared_, catalog_, cache_, [this](store::Reader&) { ++loaded_; }};
   WritePath writes_{shared_, catalog_, cache_, clock_, {}, &sync_};
   std::unique_ptr<Feed> feed_;
@@ -283,6 +285,7 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   faults_.set_back = true;
   ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
   ASSERT_TRUE(catches_up());
+  EXPECT_EQ(known_, last) << "it is told which event was known";
   EXPECT_FALSE(found(license));
   EXPECT_FALSE(shared_.wrote(last)) << "that sequence may be another's event now";
 }
