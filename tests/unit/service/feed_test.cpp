@@ -119,11 +119,11 @@ class FeedTest : public ServiceTest {
   void start(milliseconds trust = milliseconds(200), milliseconds staleness = milliseconds(400)) {
     FeedOptions options;
     options.interval = milliseconds(2);
+    options.on_another = [this](std::int64_t known, std::int64_t) { known_ = known; };
     options.trust = trust;
     options.staleness = staleness;
     options.on_lost = [this](std::string_view) { ++lost_; };
     options.on_back = [this](milliseconds) { ++back_; };
-    options.on_another = [this](std::int64_t known, std::int64_t) { known_ = known; };
     options.on_moved = [this](std::string_view) { ++moved_; };
     feed_ = std::make_unique<Feed>(shared_, writes_, cache_, sync_, options);
     ASSERT_TRUE(feed_->catch_up(milliseconds(5'000)));
@@ -177,10 +177,10 @@ class FeedTest : public ServiceTest {
   Faults faults_;
   SharedStore shared_;
   std::atomic<int> lost_{0}, back_{0}, moved_{0}, loaded_{0};
-  std::atomic<std::int64_t> known_{0};
   CatalogSync sync_{shared_, catalog_, cache_, [this](store::Reader&) { ++loaded_; }};
   WritePath writes_{shared_, catalog_, cache_, clock_, {}, &sync_};
   std::unique_ptr<Feed> feed_;
+  std::atomic<std::int64_t> known_{0};
 };
 
 TEST_F(FeedTest, WhatAnotherProcessSuspendedIsForgotten) {
