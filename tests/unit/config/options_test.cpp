@@ -382,6 +382,7 @@ TEST_F(OptionsFile, WaitingForTheDatabaseIsASwitch) {
   EXPECT_TRUE(parsed({"--wait-for-database"}).database.wait);
   EXPECT_TRUE(parsed({}, {{"LICTOR_WAIT_FOR_DATABASE", "yes"}}).database.wait);
   EXPECT_TRUE(parsed({"--config", file("database.wait = \"on\"\n")}).database.wait);
+  EXPECT_TRUE(parsed({"--config", file("database.wait = true\n")}).database.wait);
 }
 
 // ---- refusals ------------------------------------------------------------------------------------------------------

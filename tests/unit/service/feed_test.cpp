@@ -116,6 +116,7 @@ class FeedTest : public ServiceTest {
   void start(milliseconds trust = milliseconds(200), milliseconds staleness = milliseconds(400)) {
     FeedOptions options;
     options.interval = milliseconds(2);
+    options.on_another = [this](std::int64_t known, std::int64_t) { known_ = known; };
     options.trust = trust;
     options.staleness = staleness;
     options.on_lost = [this](std::string_view) { ++lost_; };
@@ -175,6 +176,7 @@ class FeedTest : public ServiceTest {
   CatalogSync sync_{shared_, catalog_, cache_, [this](store::Reader&) { ++loaded_; }};
   WritePath writes_{shared_, catalog_, cache_, clock_, {}, &sync_};
   std::unique_ptr<Feed> feed_;
+  std::atomic<std::int64_t> known_{0};
 };
 
 TEST_F(FeedTest, WhatAnotherProcessSuspendedIsForgotten) {
@@ -279,6 +281,7 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   faults_.set_back = true;
   ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
   ASSERT_TRUE(catches_up());
+  EXPECT_EQ(known_, last) << "it is told which event was known";
   EXPECT_FALSE(found(license));
   EXPECT_FALSE(shared_.wrote(last)) << "that sequence may be another's event now";
 }

@@ -242,6 +242,14 @@ TEST_F(WritePathTest, AdminJobs) {
   EXPECT_EQ(thrown.get().first, Job::End::unavailable);
   EXPECT_FALSE(told);
 
+  auto unknown = submit_admin(
+      [](store::Tx&, base::UnixSeconds, std::vector<store::Event>&) -> bool {
+        throw store::StoreError(store::StoreError::Kind::commit_unknown, "cut off");
+      },
+      [&] { told = true; });
+  EXPECT_EQ(unknown.get().first, Job::End::unknown) << "nobody may say that nothing was recorded";
+  EXPECT_FALSE(told);
+
   auto refused = submit_admin(
       [this, note](store::Tx& tx, base::UnixSeconds now, std::vector<store::Event>& events) {
         note("test.refused")(tx, now, events);
