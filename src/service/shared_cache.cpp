@@ -154,7 +154,8 @@ bool SharedCache::take(Work& work) {
 }
 
 void SharedCache::loop() {
-  auto probed_at = std::chrono::steady_clock::time_point{};
+  auto probed_at = std::chrono::steady_clock::now();
+  connect();
   for (Work work; take(work); work = {}) {
     const auto now = std::chrono::steady_clock::now();
     const bool probes = now - probed_at >= kProbe;

@@ -30,7 +30,7 @@ class RedisProcess {
     ASSERT_EQ(posix_spawn(&process_, kServer, nullptr, nullptr, const_cast<char* const*>(arguments), environ), 0);
     for (int i = 0; i < 500; ++i) {
       try {
-        redis::Connection({.path = socket_}, 100ms);
+        redis::Connection(url(), 100ms);
         return;
       } catch (const redis::RedisError&) {
         std::this_thread::sleep_for(10ms);
@@ -46,10 +46,16 @@ class RedisProcess {
     ::unlink(socket_.c_str());
   }
   redis::Reply ask(std::initializer_list<std::string_view> words) {
-    return redis::Connection({.path = socket_}, 1s).ask(words, 1s);
+    return redis::Connection(url(), 1s).ask(words, 1s);
   }
 
  private:
+  redis::RedisUrl url() const {
+    redis::RedisUrl url;
+    url.path = socket_;
+    return url;
+  }
+
   const std::string socket_;
   pid_t process_ = 0;
 };
@@ -58,6 +64,7 @@ class SharedCacheTest : public testing::Test {
  protected:
   void SetUp() override {
     if (::access(kServer, X_OK) != 0) GTEST_SKIP() << "Redis is not installed (package redis-server)";
+    ::signal(SIGPIPE, SIG_IGN);  // as lictord does
     redis_.start();
     catalog_.add(store::Product{1, id(100), "demo", "", 0});
     catalog_.add(store::Policy{11, id(101), 1, "policy", R"({"max_clients":5})", 0});
