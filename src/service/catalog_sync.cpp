@@ -12,12 +12,18 @@ void CatalogSync::run() {
   std::int64_t version = 0;
   std::vector<store::Product> products;
   std::vector<store::Policy> policies;
-  reader_->at_one_moment([&] {
+  const auto read = [&] {
     version = reader_->catalog_version();
     products = reader_->products();
     policies = reader_->policies();
     load_api_keys_(*reader_);
-  });
+  };
+  try {
+    reader_->at_one_moment(read);
+  } catch (const store::StoreError& error) {
+    if (error.kind() != store::StoreError::Kind::connection_lost) throw;
+    reader_->at_one_moment(read);  // it may have been lost since it was last used, which is seldom
+  }
   const TermsReplacements replacements = catalog_.become(std::move(products), std::move(policies));
   if (!replacements.empty()) {
     cache_.begin_publish();
