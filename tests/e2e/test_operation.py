@@ -103,6 +103,7 @@ WRONG_VALUES = [  # option, flag, variable, key of the file, value, what is allo
     ("idle_timeout", "--idle-timeout", "LICTOR_IDLE_TIMEOUT", "server.idle_timeout", "10parsecs", "duration"),
     ("max_body_bytes", "--max-body-bytes", "LICTOR_MAX_BODY_BYTES", "server.max_body_bytes", "1", "size"),
     ("database_url", "--database-url", "LICTOR_DATABASE_URL", "database.url", "oracle:", "sqlite:PATH"),
+    ("redis_url", "--redis-url", "LICTOR_REDIS_URL", "redis.url", "rediss:", "redis://USER:PASSWORD@HOST"),
 ]
 
 

@@ -2,8 +2,8 @@
 
 `A` makes and changes licenses; `B` has seen none of them, so that each first validation there asks Redis."""
 
-import os
 import random
+import re
 import sys
 import time
 
@@ -13,7 +13,7 @@ from metrics_text import parse_metrics
 from support import ROOT, Server, eventually, seconds
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from database_server import PostgreSql  # noqa: E402
+from database_server import MariaDb, PostgreSql  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
 TIMEOUT_SECONDS = 0.05  # --redis-timeout
@@ -67,8 +67,8 @@ class Site:
         self.a.admin("POST", "/policies", {"product": "demo", "name": "bound",
                                            "terms": {"type": "perpetual", "max_clients": 9, "binding": "strict"}})
 
-    def add(self, demo=False, options=(), url=None, redis=True):
-        where = ["--database-url", url or self.url, *(["--redis-url", self.redis.url()] if redis else []), *options]
+    def add(self, demo=False, options=(), url=None, redis_url=None):
+        where = ["--database-url", url or self.url, "--redis-url", redis_url or self.redis.url(), *options]
         replica = Replica(self._directories.mktemp("replica"), self._secrets, where, demo=demo)
         if self.replicas:
             replica.data.mkdir(mode=0o700)
@@ -77,8 +77,7 @@ class Site:
             replica.api_key = self.a.api_key
         self.replicas.append(replica)
         replica.start()
-        if redis:
-            eventually(lambda: replica.metric("lictor_redis_up") == 1)
+        eventually(lambda: replica.metric("lictor_redis_up") == 1)
         return replica
 
     def active(self, client="c1"):
@@ -130,6 +129,22 @@ def site(postgresql, redis, secrets, tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def mariadb():
+    if not MariaDb.available() or not RedisServer.available():
+        pytest.skip("MariaDB or Redis is not installed (packages mariadb-server-core, redis-server)")
+    cluster = MariaDb().start()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def site_on_either(request, redis, secrets, tmp_path_factory):
+    made = Site(request.getfixturevalue(request.param), redis, secrets, tmp_path_factory)
+    yield made
+    made.close()
+
+
 def check(replica, cast):
     """Every decision is as it must be; the longest time one took."""
     longest = 0.0
@@ -140,7 +155,8 @@ def check(replica, cast):
     return longest
 
 
-def test_a_replica_that_was_just_started_reads_what_others_have_read(site):
+def test_a_replica_that_was_just_started_reads_what_others_have_read(site_on_either):
+    site = site_on_either
     licenses = [site.active() for _ in range(30)]
     site.kept(60)  # each by its key and by its id
     assert not any(license["license_key"].encode() in part
@@ -159,7 +175,8 @@ def test_a_replica_that_was_just_started_reads_what_others_have_read(site):
     assert c.metric("lictor_shared_cache_dropped_total") == 0
 
 
-def test_what_was_revoked_is_refused_though_redis_says_otherwise(site):
+def test_what_was_revoked_is_refused_though_redis_says_otherwise(site_on_either):
+    site = site_on_either
     b = site.add()
     licenses = [site.active() for _ in range(12)]
     site.kept(24)
@@ -357,6 +374,21 @@ def test_while_the_database_is_down_redis_tells_what_memory_does_not(site):
     finally:
         site.cluster.start()
     eventually(lambda: b.code(refused, "c1") == "LICENSE_SUSPENDED")
+
+
+def test_a_user_needs_no_more_permissions_than_the_page_says(site):
+    told = re.search(r"Permissions of a user of its own: `([^`]+)`", (ROOT / "docs/operations.md").read_text(encoding="utf-8"))
+    site.redis.command("ACL", "SETUSER", "limited", "on", ">s%cret", *told[1].split())
+    where = f"redis://limited:s%25cret@127.0.0.1:{site.redis.port}/0"
+    b, c = site.add(redis_url=where), site.add(redis_url=where)
+    license = site.a.create_license("bound")
+    b.activate(license, "c1")
+    site.kept(2)
+    time.sleep(0.2)
+    assert c.code(license, "c1") == "ok" and c.asked("hit") == 1
+    b.admin("POST", f"/licenses/{license['license_id']}/suspend", {})
+    eventually(lambda: not site.redis.hashes())
+    assert "redis.refused" not in b.logs() + c.logs() and "s%cret" not in b.logs()
 
 
 def test_redis_that_is_not_there_hinders_no_start(site, start_server):
