@@ -26,10 +26,10 @@ namespace lictor::service {
 struct WriteOptions {
   std::size_t batch_max = 256;    // jobs in one transaction; 1: a transaction for each
   std::size_t queue_max = 8192;   // waiting jobs; further ones are refused
-  SharedCache* shared = nullptr;  // told of each commit before the cache is; or nullptr
   // Called on the write path's thread; may be empty.
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;
+  SharedCache* shared = nullptr;  // told of each commit before the cache is; or nullptr
 };
 
 // How willingly a job is shed when the queue is long: new work first, renewals of what clients already hold last. What
