@@ -25,7 +25,7 @@ void handle_ready(Call& call) {
     again.succeed(200, R"({"ready":true,"database":false})",
                   "The database can't be reached; validations are answered from memory");
   };
-  ReadCall::submit(call, ping, without_database);
+  ReadCall::submit(call, ping, [without_database]() -> ReadCall::Reply { return without_database; });
 }
 
 // Without the database the totals are those of the last scrape: all other metrics are worth having all the more.
@@ -40,7 +40,7 @@ void handle_metrics(Call& call) {
     app.totals.seats_held = totals.seats_held;
     return render;
   };
-  ReadCall::submit(call, read, render);
+  ReadCall::submit(call, read, [render]() -> ReadCall::Reply { return render; });
 }
 
 void handle_status(Call& call) {

@@ -1,7 +1,8 @@
 // A connection to a Redis server: commands are put one behind the other, sent together and answered together
 // (pipelining). The only user of hiredis. One thread at a time.
 //
-// SIGPIPE must be ignored. Whatever the server does, a call ends within about its limit. What RedisError ends is of no more use.
+// SIGPIPE must be ignored. Whatever the server does, a call ends within about its limit. What RedisError ends is of no
+// more use.
 #pragma once
 
 #include <chrono>

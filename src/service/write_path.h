@@ -24,8 +24,8 @@
 namespace lictor::service {
 
 struct WriteOptions {
-  std::size_t batch_max = 256;    // jobs in one transaction; 1: a transaction for each
-  std::size_t queue_max = 8192;   // waiting jobs; further ones are refused
+  std::size_t batch_max = 256;   // jobs in one transaction; 1: a transaction for each
+  std::size_t queue_max = 8192;  // waiting jobs; further ones are refused
   // Called on the write path's thread; may be empty.
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;

@@ -39,7 +39,8 @@ class StoreError : public std::runtime_error {
     in_use,  // others refer to what was to be deleted
     retry,
     connection_lost,
-    commit_unknown,  // lost with the COMMIT, and the database can't be asked: all of it may have been recorded, or nothing
+    commit_unknown,  // lost with the COMMIT, and the database can't be asked: all of it may have been recorded, or
+                     // nothing
     disk_full,
     read_only,
     corrupt,
