@@ -391,6 +391,7 @@ def test_a_user_needs_no_more_permissions_than_the_page_says(site):
     assert "redis.refused" not in b.logs() + c.logs() and "s%cret" not in b.logs()
 
 
+@pytest.mark.sqlite
 def test_redis_that_is_not_there_hinders_no_start(site, start_server):
     site.redis.kill()
     begin = time.monotonic()

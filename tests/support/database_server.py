@@ -341,6 +341,7 @@ ENGINES = {engine.name: engine for engine in (PostgreSql, MariaDb)}
 def run(command):
     """The command's status. It is told when what runs this is interrupted: both are of one process group."""
     servers, environment = [], dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         for engine, variable in ((PostgreSql, "LICTOR_TEST_POSTGRESQL"), (MariaDb, "LICTOR_TEST_MYSQL")):
             if engine.available() and variable not in environment:
