@@ -8,18 +8,8 @@
 namespace lictor::api {
 
 std::optional<std::string> percent_decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    const auto byte = base::from_hex(text.substr(i + 1, 2));
-    if (!byte || byte->size() != 1) return std::nullopt;
-    decoded += static_cast<char>(byte->front());
-    i += 2;
-  }
-  if (base::has_control_characters(decoded)) return std::nullopt;
+  auto decoded = base::percent_decode(text);
+  if (decoded && base::has_control_characters(*decoded)) return std::nullopt;
   return decoded;
 }
 

@@ -94,6 +94,21 @@ std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
   return bytes;
 }
 
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const auto byte = from_hex(text.substr(i + 1, 2));
+    if (!byte || byte->size() != 1) return std::nullopt;
+    decoded += static_cast<char>(byte->front());
+    i += 2;
+  }
+  return decoded;
+}
+
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text) {
   if (text.ends_with('=')) {
     if (text.size() % 4 != 0) return std::nullopt;

@@ -20,6 +20,8 @@ std::string to_hex(std::span<const std::uint8_t> bytes);
 // Into exactly out.size() bytes; false when the text is no hexadecimal of that length.
 [[nodiscard]] bool decode_hex(std::string_view text, std::span<std::uint8_t> out) noexcept;
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
+// RFC 3986, section 2.1. Nothing when a % is not followed by two hex digits.
+std::optional<std::string> percent_decode(std::string_view text);
 // Standard alphabet; padding may be missing, anything else that is not canonical is refused.
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
 

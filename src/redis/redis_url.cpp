@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/encoding.h"
+
 namespace lictor::redis {
 namespace {
 
@@ -21,35 +23,28 @@ std::optional<Number> parse_number(std::string_view text, Number most) {
   return whole ? std::optional(number) : std::nullopt;
 }
 
-std::optional<std::string> decode_percent(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    unsigned char byte = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16);
-    if (error != std::errc{} || end != text.data() + i + 3) return std::nullopt;
-    decoded += static_cast<char>(byte);
-    i += 2;
-  }
-  return decoded;
-}
-
 // USER:PASSWORD or :PASSWORD. Nothing of it is repeated in a problem.
 std::optional<Problem> parse_account(std::string_view text, RedisUrl& url) {
   const std::size_t colon = text.find(':');
   if (colon == text.npos || colon + 1 == text.size())
     return Problem{"", "before the @ stands USER:PASSWORD, or :PASSWORD where there are no users"};
-  auto user = decode_percent(text.substr(0, colon));
-  auto password = decode_percent(text.substr(colon + 1));
+  auto user = base::percent_decode(text.substr(0, colon));
+  auto password = base::percent_decode(text.substr(colon + 1));
   if (!user || !password)
     return Problem{"", "in the user's name or the password a % is not followed by two hex digits"};
   url.user = std::move(*user);
   url.password = std::move(*password);
   return std::nullopt;
+}
+
+// What stands between // and @, if there is one; both go.
+std::optional<Problem> take_account(std::string_view& rest, RedisUrl& url) {
+  rest.remove_prefix(2);
+  const std::size_t at = rest.rfind('@');
+  if (at == rest.npos) return std::nullopt;
+  const std::string_view account = rest.substr(0, at);
+  rest.remove_prefix(at + 1);
+  return parse_account(account, url);
 }
 
 std::optional<Problem> parse_host(std::string_view text, RedisUrl& url) {
@@ -86,12 +81,7 @@ std::optional<Problem> parse_database(std::string_view text, RedisUrl& url) {
 Result<RedisUrl> parse_tcp(std::string_view rest) {
   RedisUrl url;
   if (!rest.starts_with("//")) return Problem{"", "redis: is followed by //HOST:PORT"};
-  rest.remove_prefix(2);
-  const std::size_t at = rest.rfind('@');
-  if (at != rest.npos) {
-    if (auto problem = parse_account(rest.substr(0, at), url)) return *problem;
-    rest.remove_prefix(at + 1);
-  }
+  if (auto problem = take_account(rest, url)) return *problem;
   const std::size_t slash = rest.find('/');
   if (auto problem = parse_host(rest.substr(0, slash), url)) return *problem;
   if (slash == rest.npos || slash + 1 == rest.size()) return url;
@@ -102,12 +92,7 @@ Result<RedisUrl> parse_tcp(std::string_view rest) {
 Result<RedisUrl> parse_socket(std::string_view rest) {
   RedisUrl url;
   if (rest.starts_with("//")) {
-    rest.remove_prefix(2);
-    const std::size_t at = rest.rfind('@');
-    if (at != rest.npos) {
-      if (auto problem = parse_account(rest.substr(0, at), url)) return *problem;
-      rest.remove_prefix(at + 1);
-    }
+    if (auto problem = take_account(rest, url)) return *problem;
   }
   const std::size_t question = rest.find('?');
   url.path = rest.substr(0, question);

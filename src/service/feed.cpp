@@ -19,10 +19,6 @@ constexpr milliseconds kRetry{100};
 constexpr milliseconds kLookInterval{20};
 constexpr milliseconds kReadBackPause{1};
 
-bool is_about_catalog(std::string_view action) {
-  return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
-}
-
 store::ChangePlace newest(store::Reader& reader) {
   const store::StoredEvent head = reader.audit_head();
   if (head.sequence == 0) return {};
@@ -144,7 +140,7 @@ bool Feed::apply(store::ChangePage&& page) {
   bool catalog = false;
   for (store::ChangeNote& note : page.notes) {
     if (store_.wrote(note.sequence)) continue;
-    catalog = catalog || is_about_catalog(note.action);
+    catalog = catalog || store::concerns_catalog(note.action);
     foreign.push_back(std::move(note));
   }
   if (!foreign.empty()) {

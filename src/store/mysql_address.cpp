@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/encoding.h"
 #include "store/store.h"
 
 namespace lictor::store {
@@ -14,28 +15,11 @@ constexpr std::string_view kForm = "mysql://user:password@host:port/database";
   throw StoreError(StoreError::Kind::other, "the database's address " + what + "; its form is " + std::string(kForm));
 }
 
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) refuse("has a % that is not followed by two hexadecimal digits");
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  if (out.find('\0') != std::string::npos) refuse("has a zero byte");
-  return out;
+  auto out = base::percent_decode(text);
+  if (!out) refuse("has a % that is not followed by two hexadecimal digits");
+  if (out->find('\0') != std::string::npos) refuse("has a zero byte");
+  return *std::move(out);
 }
 
 // What is before `mark`, which goes too; all when it does not occur.

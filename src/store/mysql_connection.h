@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "store/mysql_address.h"
@@ -87,11 +86,7 @@ class MysqlConnection final : public Connection {
   bool in_transaction_ = false;
   bool commit_is_unknown_ = false;
   std::int64_t changed_rows_ = 0;
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
-  std::unordered_map<std::string, std::unique_ptr<Known>, TextHash, std::equal_to<>> known_;  // by the text as given
+  KnownStatements<Known> known_;
 };
 
 }  // namespace lictor::store

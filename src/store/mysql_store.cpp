@@ -104,29 +104,10 @@ class MysqlPreparation {
 }  // namespace
 
 std::unique_ptr<Store> open_mysql(const MysqlOptions& options) {
-  const auto counters = std::make_shared<ConnectionCounters>();
-  const MysqlConnection::Options reading{.address = parse_mysql_address(options.url),
-                                         .timeout = options.timeout,
-                                         .read_only = true,
-                                         .recycle = options.recycle,
-                                         .counters = counters};
-  MysqlConnection::Options writing = reading;
-  writing.read_only = false;
-
-  auto writer = std::make_unique<MysqlConnection>(std::move(writing));
-  MysqlPreparation(*writer).run();
-  ServerStore::Parts parts;
-  parts.tx = std::make_unique<MysqlTx>(*writer);
-  parts.writer = std::move(writer);
-  parts.open_reading = [reading](std::chrono::milliseconds timeout) {
-    auto own = reading;
-    own.timeout = timeout;
-    return std::make_unique<MysqlConnection>(std::move(own));
-  };
-  parts.timeout = options.timeout;
-  parts.counters = counters;
-  parts.on_commit = options.on_commit;
-  return std::make_unique<ServerStore>(std::move(parts));
+  const MysqlConnection::Options connection{
+      .address = parse_mysql_address(options.url), .timeout = options.timeout, .recycle = options.recycle};
+  const auto prepare = [](MysqlConnection& writer) { MysqlPreparation(writer).run(); };
+  return open_server_store<MysqlConnection, MysqlTx>(connection, connection, prepare, options.on_commit);
 }
 
 }  // namespace lictor::store

@@ -14,7 +14,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "store/sql_connection.h"
@@ -112,11 +111,7 @@ class PostgresConnection final : public Connection {
   bool was_warned_ = false;
   std::int64_t changed_rows_ = 0;
   std::deque<Sent> queued_;
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
-  std::unordered_map<std::string, std::unique_ptr<Known>, TextHash, std::equal_to<>> known_;  // by the text as given
+  KnownStatements<Known> known_;
 };
 
 struct PostgresConnection::Known {

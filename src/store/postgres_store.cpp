@@ -20,36 +20,20 @@ constexpr const char* kWriterSettings =
 }  // namespace
 
 std::unique_ptr<Store> open_postgres(const PostgresOptions& options) {
-  const auto counters = std::make_shared<ConnectionCounters>();
-  PostgresConnection::Options reading{.url = options.url,
-                                      .shown = without_password(options.url),
-                                      .timeout = options.timeout,
-                                      .application = "lictord",
-                                      .read_only = true,
-                                      .recycle = options.recycle,
-                                      .counters = counters,
-                                      .settings = ""};
+  const PostgresConnection::Options reading{.url = options.url,
+                                            .shown = without_password(options.url),
+                                            .timeout = options.timeout,
+                                            .application = "lictord",
+                                            .recycle = options.recycle};
   PostgresConnection::Options writing = reading;
-  writing.read_only = false;
   writing.settings = kWriterSettings;
-
-  auto writer = std::make_unique<PostgresConnection>(std::move(writing));
-  require_usable(*writer, true);
-  require_servable(*writer);
-  migrate_alone(*writer);
-  note_served(*writer);
-  ServerStore::Parts parts;
-  parts.tx = std::make_unique<PostgresTx>(*writer);
-  parts.writer = std::move(writer);
-  parts.open_reading = [reading](std::chrono::milliseconds timeout) {
-    auto own = reading;
-    own.timeout = timeout;
-    return std::make_unique<PostgresConnection>(std::move(own));
+  const auto prepare = [](PostgresConnection& writer) {
+    require_usable(writer, true);
+    require_servable(writer);
+    migrate_alone(writer);
+    note_served(writer);
   };
-  parts.timeout = options.timeout;
-  parts.counters = counters;
-  parts.on_commit = options.on_commit;
-  return std::make_unique<ServerStore>(std::move(parts));
+  return open_server_store<PostgresConnection, PostgresTx>(reading, writing, prepare, options.on_commit);
 }
 
 }  // namespace lictor::store

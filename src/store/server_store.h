@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "store/server_tx.h"
 #include "store/sql_connection.h"
@@ -51,5 +52,30 @@ class ServerStore final : public Store {
   std::array<std::uint8_t, 16> digest_key_{};
   WrittenEvents written_;
 };
+
+// An engine's store: `prepare` makes the database one that can be served, on the connection that will write.
+template <class EngineConnection, class EngineTx>
+std::unique_ptr<Store> open_server_store(typename EngineConnection::Options reading,
+                                         typename EngineConnection::Options writing,
+                                         const std::function<void(EngineConnection&)>& prepare,
+                                         std::function<void(double seconds)> on_commit) {
+  const auto counters = std::make_shared<ConnectionCounters>();
+  reading.counters = writing.counters = counters;
+  reading.read_only = true;
+  auto writer = std::make_unique<EngineConnection>(std::move(writing));
+  prepare(*writer);
+  ServerStore::Parts parts;
+  parts.tx = std::make_unique<EngineTx>(*writer);
+  parts.writer = std::move(writer);
+  parts.timeout = reading.timeout;
+  parts.open_reading = [reading = std::move(reading)](std::chrono::milliseconds timeout) {
+    auto own = reading;
+    own.timeout = timeout;
+    return std::make_unique<EngineConnection>(std::move(own));
+  };
+  parts.counters = counters;
+  parts.on_commit = std::move(on_commit);
+  return std::make_unique<ServerStore>(std::move(parts));
+}
 
 }  // namespace lictor::store

@@ -8,11 +8,6 @@
 namespace lictor::store {
 namespace {
 
-bool is_about_catalog(const Event& event) {
-  return event.action.starts_with("product.") || event.action.starts_with("policy.") ||
-         event.action.starts_with("api_key.");
-}
-
 std::int64_t only_number(Connection& connection, std::string_view query, std::string_view what) {
   Statement statement(connection, query);
   auto rows = statement.rows();
@@ -50,7 +45,7 @@ void ServerTx::append_events(std::span<const Event> events) {
   for (const Event& event : events) {
     head.hash = next_hash(head.hash, ++head.sequence, event, buffer_);
     hashes_.push_back(head.hash);
-    if (is_about_catalog(event)) about_catalog = head.sequence;
+    if (concerns_catalog(event.action)) about_catalog = head.sequence;
   }
   write_events(events, first, hashes_);
   write_head(head);

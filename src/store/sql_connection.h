@@ -9,11 +9,13 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "store/store.h"
@@ -97,6 +99,14 @@ class Prepared {
   virtual std::string_view text(int column) const noexcept = 0;
   virtual std::span<const std::uint8_t> blob(int column) const noexcept = 0;
 };
+
+// What a connection knows of each statement, by its text as given; found without a copy of the text.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+};
+template <class Known>
+using KnownStatements = std::unordered_map<std::string, std::unique_ptr<Known>, TextHash, std::equal_to<>>;
 
 class Connection {
  public:

@@ -161,6 +161,10 @@ struct Event {
   std::string request_id;
   std::string detail;  // JSON object or empty; never a secret
 };
+// About a product, a policy or an API key: what every process has in memory as a whole.
+inline bool concerns_catalog(std::string_view action) noexcept {
+  return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");
+}
 struct StoredEvent {
   std::int64_t sequence = 0;
   Event event;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "support/forwarding_reader.h"
 
 namespace lictor::test {
 namespace {
@@ -13,54 +14,16 @@ class Initialized : public testing::Environment {
 [[maybe_unused]] testing::Environment* const kInitialized = testing::AddGlobalTestEnvironment(new Initialized);
 
 // Hands every call on, unless reads are to fail.
-class FaultyReader final : public store::Reader {
+class FaultyReader final : public ForwardingReader {
  public:
-  FaultyReader(std::unique_ptr<Reader> real, const std::atomic<bool>& fail) : real_(std::move(real)), fail_(fail) {}
-  std::optional<store::LicenseView> license(const store::LicenseRef& ref, std::optional<std::string_view> client_id,
-                                            base::UnixSeconds now) override {
-    return real().license(ref, client_id, now);
-  }
-  std::optional<store::ClientView> client(const base::Id& client) override { return real().client(client); }
-  std::optional<store::ClientView> client(const base::Id& license, std::string_view client_id) override {
-    return real().client(license, client_id);
-  }
-  std::optional<store::LicenseDetails> license_details(const store::LicenseRef& ref, base::UnixSeconds now) override {
-    return real().license_details(ref, now);
-  }
-  store::LicensePage licenses(const store::LicenseFilter& filter, store::LicenseOrder order,
-                              const std::optional<store::Position>& after, std::size_t limit,
-                              base::UnixSeconds now) override {
-    return real().licenses(filter, order, after, limit, now);
-  }
-  store::HeldSeats held_seats(store::Row license, std::size_t limit, base::UnixSeconds now) override {
-    return real().held_seats(license, limit, now);
-  }
-  std::vector<store::ClientView> clients(store::Row license, std::string_view after, std::size_t limit) override {
-    return real().clients(license, after, limit);
-  }
-  std::vector<store::Product> products() override { return real().products(); }
-  std::vector<store::Policy> policies() override { return real().policies(); }
-  std::optional<store::ApiKey> api_key(const base::Id& id) override { return real().api_key(id); }
-  std::vector<store::ApiKey> api_keys() override { return real().api_keys(); }
-  store::EventPage events(const store::EventFilter& filter, std::size_t limit) override {
-    return real().events(filter, limit);
-  }
-  store::StoredEvent audit_head() override { return real().audit_head(); }
-  store::Totals totals() override { return real().totals(); }
-  store::ChangePage changes(const store::ChangePlace& place, std::size_t limit) override {
-    return real().changes(place, limit);
-  }
-  std::int64_t catalog_version() override { return real().catalog_version(); }
-  void ping() override { real().ping(); }
-  store::StatisticsReader& statistics() override { return real().statistics(); }
-  void at_one_moment(const std::function<void()>& reads) override { real().at_one_moment(reads); }
+  FaultyReader(std::unique_ptr<Reader> real, const std::atomic<bool>& fail)
+      : ForwardingReader(std::move(real)), fail_(fail) {}
 
  private:
-  Reader& real() {
+  Reader& real() override {
     if (fail_) throw store::StoreError(store::StoreError::Kind::connection_lost, "no database");
-    return *real_;
+    return ForwardingReader::real();
   }
-  std::unique_ptr<Reader> real_;
   const std::atomic<bool>& fail_;
 };
 

@@ -2,6 +2,7 @@
 tests that leave others alone; `start_server`: several, or with options. All of them have the demo products."""
 
 import os
+import sys
 
 # The servers are on loopback; a proxy in the environment is not asked. Set before support takes the environment over.
 for name in ("NO_PROXY", "no_proxy"):
@@ -10,7 +11,10 @@ for name in ("NO_PROXY", "no_proxy"):
 import pytest  # noqa: E402
 
 import databases  # noqa: E402
-from support import Secrets, Server  # noqa: E402
+from support import ROOT, Secrets, Server  # noqa: E402
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from database_server import PostgreSql  # noqa: E402
 
 collect_ignore = ["guide"]  # the guide's own test is run by test_guide.py, in a process of its own
 
@@ -31,6 +35,16 @@ def secrets():
     yield watched
     leaks = watched.leaks()
     assert not leaks, f"secrets in logs or at rest: {leaks}"
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server on which tests make databases of their own."""
+    if not PostgreSql.available():
+        pytest.skip("PostgreSQL is not installed (package postgresql-15): what needs it is not tested")
+    cluster = PostgreSql().start()
+    yield cluster
+    cluster.remove()
 
 
 @pytest.fixture(scope="session")

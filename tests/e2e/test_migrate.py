@@ -8,29 +8,15 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 
 import pytest
 import requests
 
 from audit_chain import FIELDS, follow, verify_api, verify_database
-from support import BIN_DIR, CLEAN_ENVIRONMENT, ROOT, eventually, run
-
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-from database_server import PostgreSql  # noqa: E402
-
+from support import BIN_DIR, CLEAN_ENVIRONMENT, eventually, run
 
 pytestmark = pytest.mark.sqlite  # and with a PostgreSQL of its own
 TERMS = {"type": "perpetual", "max_clients": 3}
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    if not PostgreSql.available():
-        pytest.skip("PostgreSQL is not installed (package postgresql): moves to it are not tested")
-    cluster = PostgreSql().start()
-    yield cluster
-    cluster.remove()
 
 
 class Target:

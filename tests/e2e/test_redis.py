@@ -13,21 +13,10 @@ from metrics_text import parse_metrics
 from support import ROOT, Server, eventually, seconds
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from database_server import MariaDb, PostgreSql  # noqa: E402
+from database_server import MariaDb  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
 TIMEOUT_SECONDS = 0.05  # --redis-timeout
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    if not PostgreSql.available():
-        pytest.skip("PostgreSQL is not installed (package postgresql-15): replicas with Redis are not tested")
-    if not RedisServer.available():
-        pytest.skip("Redis is not installed (package redis-server): replicas with Redis are not tested")
-    cluster = PostgreSql().start()
-    yield cluster
-    cluster.remove()
 
 
 class Replica(Server):
@@ -117,6 +106,8 @@ class Site:
 
 @pytest.fixture
 def redis():
+    if not RedisServer.available():
+        pytest.skip("Redis is not installed (package redis-server): replicas with Redis are not tested")
     server = RedisServer().start()
     yield server
     server.remove()

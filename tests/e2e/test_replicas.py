@@ -24,15 +24,6 @@ SEEN_SECONDS = 1.0
 VALIDATE, ACTIVATE = "/api/v1/licenses/validate", "/api/v1/licenses/activate"
 
 
-@pytest.fixture(scope="module")
-def postgresql():
-    if not PostgreSql.available():
-        pytest.skip("PostgreSQL is not installed (package postgresql): replicas are not tested")
-    cluster = PostgreSql().start()
-    yield cluster
-    cluster.remove()
-
-
 class Database:
     """One database, and the servers on it."""
 
@@ -380,7 +371,7 @@ def start_on(tmp_path, url, *options, limit=30):
 def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
     name = "unusable"
     url = postgresql.create_database(name)
-    postgresql.sql("CREATE ROLE reader LOGIN PASSWORD 'secret-word'")
+    postgresql.sql("CREATE ROLE nobody_much LOGIN PASSWORD 'secret-word'")
     postgresql.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     postgresql.sql("CREATE DATABASE only_read TEMPLATE template0 ENCODING 'UTF8'")
     postgresql.sql("ALTER DATABASE only_read SET default_transaction_read_only = on")
@@ -397,7 +388,7 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
         f"postgresql://lictor:wrong-word@127.0.0.1:{closed}/{name}": ["can't be reached", str(closed), "refused"],
         f"postgresql://lictor:wrong-word@no-such-host.invalid/{name}": ["no-such-host.invalid"],
         f"{ours}/missing": ["missing", "does not exist"],
-        f"postgresql://reader:secret-word@{host}/{name}": ["permission denied"],
+        f"postgresql://nobody_much:secret-word@{host}/{name}": ["permission denied"],
         f"{ours}/latin": ["encoding must be UTF8"],
         f"{ours}/only_read": ["read-only"],
         f"{ours}/newer": ["99", "newer"],

@@ -41,14 +41,6 @@ void addresses(std::string_view input);
 Seeds address_seeds();
 Words address_dictionary();
 
-void members(std::string_view input);
-Seeds member_seeds();
-Words member_dictionary();
-
-void addresses(std::string_view input);
-Seeds address_seeds();
-Words address_dictionary();
-
 void query(std::string_view input);
 Seeds query_seeds();
 Words query_dictionary();

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "store/written_events.h"
+#include "support/forwarding_reader.h"
 #include "unit/service/service_test.h"
 
 namespace lictor::service {
@@ -15,57 +16,21 @@ struct Faults {
   std::atomic<bool> lost{false}, set_back{false};
 };
 
-class FeedReader final : public store::Reader {
+class FeedReader final : public test::ForwardingReader {
  public:
-  FeedReader(std::unique_ptr<store::Reader> real, Faults& faults) : real_(std::move(real)), faults_(faults) {}
+  FeedReader(std::unique_ptr<store::Reader> real, Faults& faults)
+      : ForwardingReader(std::move(real)), faults_(faults) {}
   store::ChangePage changes(const store::ChangePlace& place, std::size_t limit) override {
-    store::ChangePage page = real().changes(place, limit);
+    store::ChangePage page = ForwardingReader::changes(place, limit);
     page.is_another = page.is_another || faults_.set_back.exchange(false);
     return page;
   }
-  void ping() override { real().ping(); }
-  store::StoredEvent audit_head() override { return real().audit_head(); }
-
-  std::optional<store::LicenseView> license(const store::LicenseRef& ref, std::optional<std::string_view> client_id,
-                                            base::UnixSeconds now) override {
-    return real().license(ref, client_id, now);
-  }
-  std::optional<store::ClientView> client(const base::Id& client) override { return real().client(client); }
-  std::optional<store::ClientView> client(const base::Id& license, std::string_view client_id) override {
-    return real().client(license, client_id);
-  }
-  std::optional<store::LicenseDetails> license_details(const store::LicenseRef& ref, base::UnixSeconds now) override {
-    return real().license_details(ref, now);
-  }
-  store::LicensePage licenses(const store::LicenseFilter& filter, store::LicenseOrder order,
-                              const std::optional<store::Position>& after, std::size_t limit,
-                              base::UnixSeconds now) override {
-    return real().licenses(filter, order, after, limit, now);
-  }
-  store::HeldSeats held_seats(store::Row license, std::size_t limit, base::UnixSeconds now) override {
-    return real().held_seats(license, limit, now);
-  }
-  std::vector<store::ClientView> clients(store::Row license, std::string_view after, std::size_t limit) override {
-    return real().clients(license, after, limit);
-  }
-  std::vector<store::Product> products() override { return real().products(); }
-  std::vector<store::Policy> policies() override { return real().policies(); }
-  std::optional<store::ApiKey> api_key(const base::Id& id) override { return real().api_key(id); }
-  std::vector<store::ApiKey> api_keys() override { return real().api_keys(); }
-  store::EventPage events(const store::EventFilter& filter, std::size_t limit) override {
-    return real().events(filter, limit);
-  }
-  store::Totals totals() override { return real().totals(); }
-  std::int64_t catalog_version() override { return real().catalog_version(); }
-  store::StatisticsReader& statistics() override { return real().statistics(); }
-  void at_one_moment(const std::function<void()>& reads) override { real().at_one_moment(reads); }
 
  private:
-  store::Reader& real() {
+  store::Reader& real() override {
     if (faults_.lost) throw store::StoreError(store::StoreError::Kind::connection_lost, "no database");
-    return *real_;
+    return ForwardingReader::real();
   }
-  const std::unique_ptr<store::Reader> real_;
   Faults& faults_;
 };
 
