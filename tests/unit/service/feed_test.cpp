@@ -71,12 +71,14 @@ store::Event event(std::string action) {
 }
 
 class FeedTest : public ServiceTest {
- protected:
-  FeedTest() : shared_(*store_, faults_) {}
+ public:
   ~FeedTest() override {
     if (feed_) feed_->stop();
     writes_.stop();
   }
+
+ protected:
+  FeedTest() : shared_(*store_, faults_) {}
 
   void start(milliseconds trust = milliseconds(200), milliseconds staleness = milliseconds(400)) {
     FeedOptions options;
