@@ -245,6 +245,7 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   ASSERT_EQ(here(activate(license, "b")).text(), "ok");
   const std::int64_t last = store_->open_reader()->audit_head().sequence;
   ASSERT_TRUE(shared_.wrote(last));
+  ASSERT_TRUE(catches_up());  // it has read that event
   faults_.set_back = true;
   ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
   ASSERT_TRUE(catches_up());
