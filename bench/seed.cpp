@@ -31,7 +31,7 @@ struct FillOptions {
   std::string database;  // of a server; empty: a file in `data`
   std::uint64_t licenses = 1'000'000;
   unsigned max_clients = 5;  // 0: no limit
-  bool clients = false;      // one activation for each license
+  unsigned clients = 0;      // activations of each license
   bool varied = false;       // products, policies, holders, statuses and times to search by
 };
 
@@ -119,7 +119,7 @@ class Filler {
       licenses.push_back(std::move(license));
     }
     store_->write([&](store::Tx& tx) { tx.insert_licenses(licenses); });
-    if (options_.clients) store_->write([&](store::Tx& tx) { activate(tx, dataset, refs, first); });
+    if (options_.clients > 0) store_->write([&](store::Tx& tx) { activate(tx, dataset, refs, first); });
   }
 
   // Issued over three years, most of them for one; ten licenses a customer; some suspended, revoked, or not yet valid.
@@ -139,20 +139,25 @@ class Filler {
                 std::uint64_t first) {
     store::Changes changes;
     for (const auto& license : tx.lock(refs)) {
-      const Machine machine = dataset.machine(first++);
       changes.licenses.push_back({license->row, license->state});
       licensing::License& state = changes.licenses.back().state;
-      state.seats_held = 1;
+      state.seats_held = options_.clients;
       state.first_activated_at = now_;
-      store::ActivationUpdate update{license->row, machine.client_id, {}, now_};
-      update.state.client = crypto::random_id();
-      update.state.held = true;
-      update.state.activated_at = now_;
-      update.state.version = kClientVersion;
-      update.state.fingerprint = read_fingerprint(machine.fingerprint);
-      changes.activations.push_back(std::move(update));
+      for (unsigned i = 0; i < options_.clients; ++i)
+        changes.activations.push_back(seat_of(*license, dataset.machine(first + i * dataset.licenses())));
+      ++first;
     }
     tx.apply(changes);
+  }
+
+  store::ActivationUpdate seat_of(const store::LicenseRow& license, const Machine& machine) const {
+    store::ActivationUpdate update{license.row, machine.client_id, {}, now_};
+    update.state.client = crypto::random_id();
+    update.state.held = true;
+    update.state.activated_at = now_;
+    update.state.version = kClientVersion;
+    update.state.fingerprint = read_fingerprint(machine.fingerprint);
+    return update;
   }
 
   licensing::Fingerprint read_fingerprint(std::string_view text) const {
@@ -256,7 +261,7 @@ void add_fill_options(CLI::App& app, FillOptions& options) {
   app.add_option("--database", options.database, "URL of an empty database on a server, in place of a file");
   app.add_option("--licenses", options.licenses, "licenses")->check(CLI::PositiveNumber);
   app.add_option("--max-clients", options.max_clients, "seats of each license; 0 is no limit");
-  app.add_flag("--clients", options.clients, "one activation for each license");
+  app.add_flag("--clients", options.clients, "one activation of each license; --clients=3: three of each");
   app.add_flag("--varied", options.varied, "products, policies, holders, statuses and times to search by");
 }
 

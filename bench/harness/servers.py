@@ -190,7 +190,7 @@ def compare(bench: Bench, item: str, name: str, ours, peer, bound: float) -> Non
               detail=f'{spelled(ours.rates)} against {spelled(peer.rates)} a second, p99 {statistics.median(ours.p99) / 1000:.1f} ms')
 
 
-def filled(bench: Bench, database, name: str, licenses: int = LICENSES, clients: bool = False) -> pathlib.Path:
+def filled(bench: Bench, database, name: str, licenses: int = LICENSES, clients: int = 0) -> pathlib.Path:
     """A database on the server, and the directory that says what is in it."""
     url = database.create_database(name)
     data = bench.work / f'{database.name}-{name}'
@@ -198,7 +198,7 @@ def filled(bench: Bench, database, name: str, licenses: int = LICENSES, clients:
     data.mkdir(parents=True)
     bench.say(f'fill {database.name} {name}: {licenses:,} licenses')
     bench.tool('bench_seed', 'fill', '--data', data, '--database', url, '--licenses', licenses, '--max-clients', '0',
-               *(['--clients'] if clients else []))
+               f'--clients={clients}')
     return data
 
 
@@ -326,10 +326,34 @@ def validations(bench: Bench, database: PostgreSql) -> None:
               detail=f'{spelled(ours)} against {spelled(theirs)} a second')
 
 
+def size(bench: Bench, database: PostgreSql) -> None:
+    """Activations spread over all licenses of a large database and of a small one, three clients on each before."""
+    licenses, name = (10_000_000, '10 M licenses') if bench.full else (1_000_000, '1 M licenses')
+    with contextlib.ExitStack() as stack:
+        turns = []
+        for what, count in (('large', licenses), ('small', LICENSES)):
+            data = filled(bench, database, what, count, clients=3)
+            database.sql('VACUUM (ANALYZE)', what)
+            turns.append(Activations(bench, what, [stack.enter_context(replica(bench, data, 0, database.url(what)))], count))
+        database.sql('CHECKPOINT')
+        take_turns(bench, turns)
+    large, small = (turn.rates for turn in turns)
+    bench.add('4', f'PostgreSQL: an activation among {name} with 3 clients each / among 100 k', ratio_of_medians(small, large),
+              bound=1.3, detail=f'{spelled(large)} against {spelled(small)} a second')
+
+
+SETTINGS = ('max_wal_size = 8GB', 'shared_buffers = 2GB')
+
+
 def run_postgresql(bench: Bench) -> None:
-    with contextlib.closing(Closing(PostgreSql(fsync=True, parent=bench.work, settings=('max_wal_size = 8GB',)))) as running:
+    with contextlib.closing(Closing(PostgreSql(fsync=True, parent=bench.work, settings=SETTINGS))) as running:
         activations_on_postgresql(bench, running.database)
         validations(bench, running.database)
+
+
+def run_size(bench: Bench) -> None:
+    with contextlib.closing(Closing(PostgreSql(fsync=True, parent=bench.work, settings=SETTINGS))) as running:
+        size(bench, running.database)
 
 
 def run_mariadb(bench: Bench) -> None:

@@ -218,6 +218,7 @@ Decision renew(const License& license, const Terms& terms, const Activation& act
   check_in(next, terms, now);
   decision.seat = SeatChange::renewed;
   decision.over_limit = activation.over_limit;
+  decision.rebound = seat.fingerprint.kind != activation.fingerprint.kind || seat.version != activation.version;
   if (!(next == license)) decision.license = next;
   if (!(seat == activation)) decision.activation = std::move(seat);
   return decision;

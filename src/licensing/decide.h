@@ -30,12 +30,13 @@ struct Denial {
   bool operator==(const Denial&) const = default;
 };
 
-// What happened to the seat; each but `none` and `renewed` is an event.
+// What happened to the seat; each but `none` and `renewed` is an event, and so is a renewal that binds the seat anew.
 enum class SeatChange : std::uint8_t { none, granted, renewed, released };
 
 struct Decision {
   std::optional<Denial> denial;
   SeatChange seat = SeatChange::none;
+  bool rebound = false;                  // renewed with a fingerprint or version that the seat did not have
   bool over_limit = false;               // granted beyond max_clients as overage
   bool expired = false;                  // valid although expired (expiry mode allow or maintain)
   UnixSeconds grace_until = 0;           // 0: not in grace

@@ -262,13 +262,16 @@ store::Event Batch::event_for(const Item& item, std::string_view action) const {
   return event;
 }
 
-// Seats granted, refused and released; renewals change nothing that an auditor asks for.
+// Seats granted, refused and released. Of renewals those that change whom later ones are compared with, which every
+// process with the seat in its memory must learn.
 void Batch::record_seat_event(const Item& item, const licensing::Decision& decision) {
   const bool refused = decision.denial && std::holds_alternative<ActivateInput>(item.job->command);
-  const bool changed = decision.seat == SeatChange::granted || decision.seat == SeatChange::released;
+  const bool changed =
+      decision.seat == SeatChange::granted || decision.seat == SeatChange::released || decision.rebound;
   if (!refused && !changed) return;
   const License& license = licenses_[item.license];
   store::Event event = event_for(item, refused                                ? "seat.refused"
+                                       : decision.rebound                     ? "seat.rebound"
                                        : decision.seat == SeatChange::granted ? "seat.granted"
                                                                               : "seat.released");
   if (refused) {

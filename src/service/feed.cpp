@@ -31,6 +31,7 @@ void apply_note(Cache& cache, const store::ChangeNote& note) {
   const auto license = base::parse_id(base::kLicensePrefix, note.subject);
   if (!license || note.action == "seat.refused") return;
   if (!note.client.empty()) cache.publish(*license, note.client, {});
+  if (note.action == "seat.rebound") return;
   const bool is_seat = note.action == "seat.granted" || note.action == "seat.released";
   // With the first seat a license may begin to run.
   if (is_seat && note.seats_held && !(note.action == "seat.granted" && *note.seats_held <= 1)) {

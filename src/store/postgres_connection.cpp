@@ -214,14 +214,16 @@ void PostgresConnection::open() {
 void PostgresConnection::set_up() {
   PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
   PQsetNoticeReceiver(connection_, note_warning, this);  // libpq's own writes to stderr
+  if (PQsetnonblocking(connection_, 1) != 0) fail_lost("non-blocking mode");
   // What is acknowledged is on the disk; the server's default may have been weakened.
-  execute(options_.read_only
-              ? "SET default_transaction_read_only = on; SET jit = off"
-              : "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting("
-                "'synchronous_commit') NOT IN ('on', 'remote_apply'); SET jit = off; SET lock_timeout = '20s'; "
-                "SET idle_in_transaction_session_timeout = '60s'");
-  if (!options_.settings.empty()) execute(options_.settings.c_str());
-  if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1) fail_lost("pipeline mode");
+  run_text(options_.read_only
+               ? "SET default_transaction_read_only = on; SET jit = off"
+               : "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting("
+                 "'synchronous_commit') NOT IN ('on', 'remote_apply'); SET jit = off; SET lock_timeout = '20s'; "
+                 "SET idle_in_transaction_session_timeout = '60s'",
+           Patience::timeout);
+  if (!options_.settings.empty()) run_text(options_.settings.c_str(), Patience::timeout);
+  if (PQenterPipelineMode(connection_) != 1) fail_lost("pipeline mode");
 }
 
 void PostgresConnection::ensure_open() {
@@ -261,9 +263,10 @@ StoreError PostgresConnection::error_of(const PGresult* result) {
   return {kind, "database " + name() + ": " + trimmed(words)};
 }
 
-void PostgresConnection::wait(bool for_writing) {
+void PostgresConnection::wait(bool for_writing, Patience patience) {
   pollfd socket{PQsocket(connection_), static_cast<short>(POLLIN | (for_writing ? POLLOUT : 0)), 0};
-  const int timeout = options_.timeout.count() == 0 ? -1 : static_cast<int>(options_.timeout.count());
+  const bool forever = patience == Patience::endless || options_.timeout.count() == 0;
+  const int timeout = forever ? -1 : static_cast<int>(options_.timeout.count());
   int ready = 0;
   do {
     ready = ::poll(&socket, 1, timeout);
@@ -277,14 +280,14 @@ void PostgresConnection::send_all() {
     const int left = PQflush(connection_);
     if (left == 0) return;
     if (left < 0) fail_lost("the connection was lost");
-    wait(true);
+    wait(true, Patience::timeout);
     if (PQconsumeInput(connection_) == 0) fail_lost("the connection was lost");
   }
 }
 
-PGresult* PostgresConnection::next_result() {
+PGresult* PostgresConnection::next_result(Patience patience) {
   while (PQisBusy(connection_) != 0) {
-    wait(false);
+    wait(false, patience);
     if (PQconsumeInput(connection_) == 0) fail_lost("the connection was lost");
   }
   return PQgetResult(connection_);
@@ -381,19 +384,33 @@ std::unique_ptr<Prepared> PostgresConnection::prepare(std::string_view sql) {
   return std::make_unique<PostgresPrepared>(*this, sql);
 }
 
-// By the simple protocol, which takes several statements.
+// By the simple protocol, which takes several statements; those behind one that failed are not tried.
+void PostgresConnection::run_text(const char* sql, Patience patience) {
+  check_sent(PQsendQuery(connection_, sql));
+  send_all();
+  std::optional<StoreError> error;
+  while (true) {
+    const PostgresResult result(next_result(patience));
+    if (result.get() == nullptr) break;
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !error) error = error_of(result.get());
+  }
+  if (!error) return;
+  note_lost(error->kind());
+  throw StoreError(*error);
+}
+
+// May take any time: it also builds the tables and indexes of a large database.
 void PostgresConnection::execute(const char* sql) {
   if (connection_ == nullptr) ensure_open();
   const bool pipelined = PQpipelineStatus(connection_) == PQ_PIPELINE_ON;
   if (pipelined) flush();
   if (pipelined && PQexitPipelineMode(connection_) == 0) fail_lost("pipeline mode");
-  const PostgresResult result(PQexec(connection_, sql));
-  const ExecStatusType status = PQresultStatus(result.get());
-  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-    const StoreError error = error_of(result.get());
-    note_lost(error.kind());
+  try {
+    run_text(sql, Patience::endless);
+  } catch (const StoreError&) {
     if (connection_ != nullptr && pipelined) PQenterPipelineMode(connection_);
-    throw StoreError(error);
+    throw;
   }
   if (pipelined && PQenterPipelineMode(connection_) == 0) fail_lost("pipeline mode");
 }

@@ -81,6 +81,7 @@ class PostgresConnection final : public Connection {
   bool commit_is_unknown() const noexcept override { return commit_is_unknown_; }
 
  private:
+  enum class Patience : std::uint8_t { timeout, endless };
   struct Sent {
     Known* prepares = nullptr;  // nullptr: a statement, whose result somebody waits for
   };
@@ -92,9 +93,10 @@ class PostgresConnection final : public Connection {
   void set_up();
   void prepare_for(Known& statement, std::span<const Parameter> parameters);
   void queue_text(const char* sql);
-  void wait(bool for_writing);
+  void wait(bool for_writing, Patience patience);
   void send_all();
-  PGresult* next_result();
+  PGresult* next_result(Patience patience = Patience::timeout);
+  void run_text(const char* sql, Patience patience);
   void check_sent(int sent);
   [[noreturn]] void fail_lost(const std::string& what);
   StoreError error_of(const PGresult* result);

@@ -1,11 +1,15 @@
 """Several lictord on one PostgreSQL: what one changes the others know, also when the database or the way to it fails."""
 
 import contextlib
+import hashlib
 import os
 import random
+import socket
 import statistics
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -134,6 +138,38 @@ def test_a_change_is_known_everywhere_within_a_second(database, name):
         took.append(seconds_until(lambda license_=license_: ask(second, VALIDATE, license_, key) == code))
     print(f"\n{name}: seen after {1000 * statistics.median(took):.0f} ms, at most {1000 * max(took):.0f} ms")
     assert max(took) < SEEN_SECONDS * TIME_SCALE
+
+
+def test_what_hardware_a_client_has_is_known_everywhere_within_a_second(database):
+    first, second = database.start(), database.start()
+    key = equip(first, binding="none")
+    (policy,) = first.admin("GET", "/policies?product=demo")["policies"]
+
+    def hardware(mac):
+        return {"board": hashlib.sha256(b"board").hexdigest(), "mac": hashlib.sha256(mac.encode()).hexdigest()}
+
+    def told(server, license_, mac):
+        return ask(server, VALIDATE, license_, key, hardware_fingerprint=hardware(mac))
+
+    # Bound by an activation that takes no seat, before anybody compares.
+    bound, moved = first.create_license("p"), first.create_license("p")
+    assert ask(first, ACTIVATE, bound, key) == "OK"
+    assert ask(first, ACTIVATE, moved, key, hardware_fingerprint=hardware("02:00:00:00:00:01")) == "OK"
+    for _ in range(2):
+        assert told(second, bound, "02:00:00:00:00:02") == told(second, moved, "02:00:00:00:00:01") == "OK"
+    assert ask(first, ACTIVATE, bound, key, hardware_fingerprint=hardware("02:00:00:00:00:01")) == "OK"
+    first.admin("PATCH", f"/policies/{policy['id']}", {"terms": {"binding": "strict"}})
+    seconds_until(lambda: told(second, bound, "02:00:00:00:00:02") == "HARDWARE_MISMATCH", SEEN_SECONDS * TIME_SCALE)
+    assert told(second, bound, "02:00:00:00:00:01") == "OK"
+
+    # The client's machine gets another network card, and its seat is given back and taken anew on the other replica.
+    for old, new in (("1", "2"), ("2", "3"), ("3", "1")):
+        old, new = (f"02:00:00:00:00:0{digit}" for digit in (old, new))
+        assert told(second, moved, old) == "OK" and told(second, moved, new) == "HARDWARE_MISMATCH"
+        change(first, moved, "POST", "/clients/{client}/deactivate", {})
+        assert ask(first, ACTIVATE, moved, key, hardware_fingerprint=hardware(new)) == "OK"
+        seconds_until(lambda old=old: told(second, moved, old) == "HARDWARE_MISMATCH", SEEN_SECONDS * TIME_SCALE)
+        assert told(second, moved, new) == "OK"
 
 
 def test_seats_taken_on_one_are_taken_on_the_other(database):
@@ -403,6 +439,41 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
             assert part in finished.err, (bad, part, finished)
         for secret in ("wrong-word", "secret-word", postgresql.password):
             assert secret not in finished.err + finished.out, (bad, finished)
+
+
+def test_a_server_that_answers_nothing_is_named_in_time(tmp_path):
+    """It lets a client in and is frozen before the first statement, as a machine that hangs."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken = []
+
+    def parameter(name, value):
+        text = f"{name}\0{value}\0".encode()
+        return b"S" + struct.pack("!I", 4 + len(text)) + text
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                taken.append(connection)
+                connection.recv(4096)  # the startup packet
+                connection.sendall(
+                    b"R" + struct.pack("!II", 8, 0) + parameter("server_version", "15.0") + parameter("in_hot_standby", "off") +
+                    parameter("default_transaction_read_only", "off") + b"Z" + struct.pack("!I", 5) + b"I")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    port = listener.getsockname()[1]
+    try:
+        began = time.monotonic()
+        finished = start_on(tmp_path, f"postgresql://lictor@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable",
+                            "--database-timeout", "1s", limit=20)
+        assert finished.code not in (0, None), finished
+        assert f"127.0.0.1:{port}" in finished.err and "no answer within 1000 ms" in finished.err, finished
+        assert time.monotonic() - began < seconds(10) and taken
+    finally:
+        listener.close()
+        for connection in taken:
+            connection.close()
 
 
 def test_it_waits_for_a_database_when_told_to(secrets, tmp_path):

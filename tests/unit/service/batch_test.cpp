@@ -203,6 +203,31 @@ TEST_F(BatchTest, EventsOfSeatsAreInTheSameTransaction) {
   }
 }
 
+TEST_F(BatchTest, ARenewalThatBindsTheSeatAnewIsAnEvent) {
+  const auto license = add_license(R"({"max_clients":2,"binding":"none"})");
+  const auto renew = [&](std::optional<licensing::Fingerprint> fingerprint, std::string version) {
+    const std::size_t before = events("seat.").size();
+    run(make_job(license, "a", ActivateInput{std::move(fingerprint), std::move(version), crypto::random_id()}));
+    return events("seat.").size() - before;
+  };
+  licensing::Fingerprint fingerprint;
+  fingerprint.kind = licensing::Fingerprint::Kind::opaque;
+  fingerprint.tags[0] = {1};
+  EXPECT_EQ(renew(std::nullopt, "1.0"), 1U);
+  EXPECT_EQ(renew(std::nullopt, "1.0"), 0U);
+  EXPECT_EQ(renew(fingerprint, "1.0"), 1U);
+  EXPECT_EQ(renew(fingerprint, "1.0"), 0U);
+  EXPECT_EQ(renew(fingerprint, "1.1"), 1U);
+  const auto all = events("seat.");
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].event.action, "seat.granted");
+  for (const std::size_t rebound : {1, 2}) {
+    EXPECT_EQ(all[rebound].event.action, "seat.rebound");
+    EXPECT_EQ(all[rebound].event.client, "a");
+    EXPECT_NE(all[rebound].event.detail.find("\"seats_held\":1"), std::string::npos);
+  }
+}
+
 TEST_F(BatchTest, TheSameClientNameOnTwoLicenses) {
   const auto one = add_license(R"({"max_clients":1})"), other = add_license(R"({"max_clients":1})");
   const auto outcomes = run(activate(one, "a"), activate(other, "a"), deactivate(one, "a"), validate(other, "a"));

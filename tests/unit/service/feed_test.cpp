@@ -182,6 +182,19 @@ TEST_F(FeedTest, SeatsTakenAndGivenBackElsewhereAreCounted) {
   EXPECT_FALSE(is_remembered(license, "a"));
 }
 
+TEST_F(FeedTest, AClientBoundElsewhereIsForgottenAndItsLicenseIsNot) {
+  const auto license = add_license(R"({"max_clients":5,"binding":"none"})");
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  ASSERT_EQ(here(activate(license, "b")).text(), "ok");
+  start();
+  remember(license, "a");
+  remember(license, "b");
+  ASSERT_EQ(elsewhere(make_job(license, "a", ActivateInput{std::nullopt, "2.0", crypto::random_id()})), "ok");
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(is_remembered(license, "a"));
+  EXPECT_TRUE(is_remembered(license, "b"));
+}
+
 TEST_F(FeedTest, TheFirstSeatElsewhereMayBeginTheTerm) {
   const auto license = add_license(R"({"max_clients":5,"duration":100,"starts":"on_first_activation"})");
   start();
