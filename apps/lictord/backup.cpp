@@ -159,8 +159,8 @@ int run_admin_key(const config::CommandLine& line) {
   const std::string database = options.database.sqlite_path.string();
   std::error_code error;
   if (!is_server(options) && !fs::exists(database, error)) throw NoDatabase(database);
-  const fs::path path = fs::absolute(options.server.data / config::kAdminKeyFile);
   const auto store = open_store(options, {}, [](const char* why) { std::fprintf(stderr, "lictord: %s\n", why); });
+  const fs::path path = prepare_data_directory(options.server.data) / config::kAdminKeyFile;
   const bool replaces = fs::exists(path, error);
   const std::string id = replace_admin_key(*store, path, base::SystemClock().now());
   if (line.has("--json")) {

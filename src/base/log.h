@@ -37,11 +37,12 @@ class FieldValue {
   using Content = std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool>;
 
   template <class T>
+  // NOLINTNEXTLINE(google-explicit-constructor)
   requires std::convertible_to<const T&, std::string_view> FieldValue(const T& text)
-      : content_(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+      : content_(std::string_view(text)) {}
   template <class T>
-  requires std::is_arithmetic_v<T> FieldValue(T number)
-      : content_(widened(number)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  requires std::is_arithmetic_v<T> FieldValue(T number) : content_(widened(number)) {}
 
   const Content& content() const noexcept { return content_; }
 

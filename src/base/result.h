@@ -18,8 +18,8 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Result(Problem problem)
-      : state_(std::in_place_index<1>, std::move(problem)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(Problem problem) : state_(std::in_place_index<1>, std::move(problem)) {}
 
   explicit operator bool() const noexcept { return state_.index() == 0; }
   T& operator*() & { return std::get<0>(state_); }

@@ -52,7 +52,7 @@ enum class Code : std::uint8_t {
 #undef LICTOR_CODE_ENUMERATOR
 };
 
-#define LICTOR_CODE_COUNT(name, wire) +1
+#define LICTOR_CODE_COUNT(name, wire) +1  // NOLINT(bugprone-macro-parentheses)
 inline constexpr std::size_t kCodeCount = 0 LICTOR_CODES(LICTOR_CODE_COUNT);
 #undef LICTOR_CODE_COUNT
 

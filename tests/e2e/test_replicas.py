@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import socket
+import stat
 import statistics
 import struct
 import subprocess
@@ -439,6 +440,19 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
             assert part in finished.err, (bad, part, finished)
         for secret in ("wrong-word", "secret-word", postgresql.password):
             assert secret not in finished.err + finished.out, (bad, finished)
+
+
+def test_an_administrators_key_is_made_beside_living_servers(database, secrets, tmp_path):
+    """On a machine that has nothing of the site but the database's URL."""
+    server = database.start()
+    data = tmp_path / "administrator" / "data"
+    made = run(BIN_DIR / "lictord", "admin-key", "--data", data, "--database-url", database.url)
+    assert made.code == 0, made
+    key = (data / "admin.key").read_text().strip()
+    secrets.add_api_key(key)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700 and stat.S_IMODE((data / "admin.key").stat().st_mode) == 0o600
+    assert key not in made.out + made.err
+    eventually(lambda: server.call("GET", "/api/v1/admin/api-keys", api_key=key).status_code == 200, 1)
 
 
 def test_a_server_that_answers_nothing_is_named_in_time(tmp_path):
