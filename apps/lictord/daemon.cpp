@@ -104,7 +104,7 @@ struct Daemon::Parts {
   const config::Options options;  // as at the start; `live` has what holds now
   const fs::path data;
   const unsigned io_threads;
-  base::SystemClock clock;
+  base::CorrectedClock clock;
   base::Logger log;
   base::Metrics metrics;
   base::Histogram& commit_seconds;
@@ -271,6 +271,11 @@ void Daemon::Parts::load() {
         "The database's history is another one: it was restored, or a standby that was behind took over. What was "
         "in memory is dropped; what was recorded since is lost",
         {{"known_event", known}, {"newest_event", newest}});
+  };
+  given.clock = &clock;
+  given.on_clock = [this](std::chrono::milliseconds ahead) {
+    log.warning("clock.corrected", "This machine's clock differs from the database's, which counts",
+                {{"database_ahead_ms", ahead.count()}});
   };
   if (shared) given.history = &history;
   given.history_age = std::chrono::duration_cast<std::chrono::seconds>(options.redis.cache_ttl);

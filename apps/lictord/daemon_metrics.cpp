@@ -23,6 +23,12 @@ void register_database_metrics(api::App& app, const store::Store& store) {
                 [&app] { return app.statistics.leads() ? 1.0 : 0.0; });
   metrics.gauge("lictor_feed_age_seconds", "Age of what is known of other replicas' changes; 0 with SQLite.",
                 [&app] { return app.feed != nullptr ? static_cast<double>(app.feed->age().count()) / 1000 : 0.0; });
+  metrics.gauge("lictor_clock_correction_seconds",
+                "What is added to this machine's clock to have the database server's, which counts; 0 with SQLite.",
+                [&app] {
+                  if (app.feed == nullptr) return 0.0;
+                  return static_cast<double>(app.feed->counts().clock_ahead.count()) / 1000;
+                });
   metrics.counter_from("lictor_feed_changes_total", "Changes of other replicas that were applied to memory.",
                        [&app] { return count(app.feed != nullptr ? app.feed->counts().notes : 0); });
   metrics.counter_from("lictor_feed_lost_total", "Times that changes of other replicas could not be read.",

@@ -39,6 +39,12 @@ std::string hash_of(std::string_view key) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
+std::string digits_of(const base::Id& id) {
+  std::string digits(base::kIdDigits, '0');
+  base::write_id_digits(id, digits.data());
+  return digits;
+}
+
 struct DigestHash {
   std::size_t operator()(const base::Digest& digest) const noexcept { return digest.low64(); }
 };
@@ -89,22 +95,25 @@ ApiKeys::ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key) : prf
 ApiKeys::~ApiKeys() = default;
 
 void ApiKeys::load(store::Reader& reader) {
-  for (const auto& key : reader.api_keys()) add(key);
+  std::unordered_map<std::string, store::ApiKey> keys;
+  for (auto& key : reader.api_keys()) {
+    std::string digits = digits_of(key.id);
+    keys.emplace(std::move(digits), std::move(key));
+  }
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(keys);
+  generation_.fetch_add(1, std::memory_order_release);
 }
 
 void ApiKeys::add(const store::ApiKey& key) {
-  std::string digits(base::kIdDigits, '0');
-  base::write_id_digits(key.id, digits.data());
   const std::lock_guard lock(mutex_);
-  keys_.insert_or_assign(std::move(digits), key);
+  keys_.insert_or_assign(digits_of(key.id), key);
   generation_.fetch_add(1, std::memory_order_release);
 }
 
 void ApiKeys::revoke(const base::Id& id, base::UnixSeconds now) {
-  std::string digits(base::kIdDigits, '0');
-  base::write_id_digits(id, digits.data());
   const std::lock_guard lock(mutex_);
-  const auto it = keys_.find(digits);
+  const auto it = keys_.find(digits_of(id));
   if (it != keys_.end() && it->second.revoked_at == 0) it->second.revoked_at = now;
   generation_.fetch_add(1, std::memory_order_release);
 }

@@ -94,6 +94,15 @@ std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
   return bytes;
 }
 
+bool has_stray_at(std::string_view url) noexcept {
+  const std::size_t begin = url.find("://");
+  if (begin == std::string_view::npos) return url.find('@') != std::string_view::npos;
+  url.remove_prefix(begin + 3);
+  const std::size_t at = url.find('@');
+  if (at == std::string_view::npos) return false;
+  return url.find_first_of("/?#") < at || url.substr(0, url.find('?')).rfind('@') != at;
+}
+
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {

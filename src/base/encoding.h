@@ -22,6 +22,11 @@ std::string to_hex(std::span<const std::uint8_t> bytes);
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 // RFC 3986, section 2.1. Nothing when a % is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
+// Whether SCHEME://USER:PASSWORD@HOST/… has an @ more, or behind the first slash: most likely the password has one that
+// is not written as %40, so that a part of it passes for the host.
+bool has_stray_at(std::string_view url) noexcept;
+inline constexpr std::string_view kStrayAt =
+    "an @ where none can be: in a password it is written as %40, and / : ? # % as %2F %3A %3F %23 %25";
 // Standard alphabet; padding may be missing, anything else that is not canonical is refused.
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
 

@@ -18,6 +18,16 @@ timeval as_timeval(milliseconds time) {
   return {.tv_sec = count / 1000, .tv_usec = (count % 1000) * 1000};
 }
 
+// No command of ours is answered with an array, and one of a length that is made up would keep a thread busy.
+redisReplyObjectFunctions* without_arrays(const redisReplyObjectFunctions& usual) {
+  static redisReplyObjectFunctions functions = [&] {
+    redisReplyObjectFunctions own = usual;
+    own.createArray = [](const redisReadTask*, auto) -> void* { return nullptr; };
+    return own;
+  }();
+  return &functions;
+}
+
 struct ReplyDeleter {
   void operator()(redisReply* reply) const noexcept { freeReplyObject(reply); }
 };
@@ -31,7 +41,7 @@ Reply read_reply(const redisReply& reply) {
       return {Reply::Kind::number, {}, reply.integer};
     case REDIS_REPLY_ERROR:
       return {Reply::Kind::error, std::string(reply.str, reply.len), 0};
-    default:  // no command of ours is answered with an array
+    default:
       return {};
   }
 }
@@ -46,6 +56,7 @@ Connection::Connection(const RedisUrl& url, milliseconds limit) : name_(shown(ur
                                   : redisConnectWithTimeout(url.host.c_str(), url.port, time));
   if (!context_) throw std::bad_alloc();
   if (context_->err != 0) fail("can't be reached");
+  context_->reader->fn = without_arrays(*context_->reader->fn);
   redisSetTimeout(context_.get(), time);  // of a write that finds no room
   if (!url.password.empty() && !url.user.empty()) {
     require_ok({"AUTH", url.user, url.password}, limit, "refuses user or password");

@@ -403,8 +403,10 @@ std::uint32_t Cache::put_activation(const base::Id& license, std::string_view cl
 void Cache::fill(const store::LicenseView& view, const TermsHandle& terms, bool by_key,
                  const std::string_view* client_id, std::uint64_t ticket) {
   const std::uint32_t license = put_license(view.license, terms, ticket, by_key);
-  if (client_id == nullptr || !view.activation) return;
-  const std::uint32_t seat = put_activation(view.license.id, *client_id, *view.activation, ticket);
+  if (client_id == nullptr) return;
+  const licensing::Activation none;  // takes away what may be there of it
+  const std::uint32_t seat =
+      put_activation(view.license.id, *client_id, view.activation ? *view.activation : none, ticket);
   if (license != kNone && seat != kNone) last_seat(license).store(seat, std::memory_order_relaxed);
 }
 

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <future>
 
 #include "base/encoding.h"
@@ -18,6 +20,8 @@ constexpr int kMostPages = 50;  // of one read; whoever is further behind forget
 constexpr milliseconds kRetry{100};
 constexpr milliseconds kLookInterval{20};
 constexpr milliseconds kReadBackPause{1};
+constexpr milliseconds kClockInterval{1'000};
+constexpr milliseconds kClockStep{200};
 
 store::ChangePlace newest(store::Reader& reader) {
   const store::StoredEvent head = reader.audit_head();
@@ -39,6 +43,13 @@ void apply_note(Cache& cache, const store::ChangeNote& note) {
   } else {
     cache.forget(*license);
   }
+}
+
+// It is in memory already; only the number of seats may have been set by an older one of others since.
+void apply_own(Cache& cache, const store::ChangeNote& note) {
+  if (!note.seats_held) return;
+  const auto license = base::parse_id(base::kLicensePrefix, note.subject);
+  if (license) cache.note_seats(*license, *note.seats_held);
 }
 
 }  // namespace
@@ -69,7 +80,10 @@ void Feed::stop() {
 
 milliseconds Feed::age() const noexcept { return milliseconds(now() - read_at_.load(std::memory_order_relaxed)); }
 
-FeedCounts Feed::counts() const noexcept { return {notes_.load(), resets_.load(), lost_.load(), sequence_.load()}; }
+FeedCounts Feed::counts() const noexcept {
+  const std::int64_t ahead = options_.clock == nullptr ? 0 : options_.clock->difference();
+  return {notes_.load(), resets_.load(), lost_.load(), sequence_.load(), milliseconds(ahead)};
+}
 
 bool Feed::catch_up(milliseconds limit) {
   std::unique_lock lock(mutex_);
@@ -135,44 +149,75 @@ void Feed::read_back() {
   if (reads_back_ && page.events.back().event.at < time.tv_sec - options_.history_age.count()) reads_back_ = false;
 }
 
-bool Feed::apply(store::ChangePage&& page) {
-  if (options_.history != nullptr) options_.history->append(page.notes);
-  std::vector<store::ChangeNote> foreign;
-  bool catalog = false;
-  for (store::ChangeNote& note : page.notes) {
-    if (store_.wrote(note.sequence)) continue;
-    catalog = catalog || store::concerns_catalog(note.action);
-    foreign.push_back(std::move(note));
+Feed::Applied Feed::apply(store::ChangePage&& page) {
+  using store::EventAuthor;
+  std::vector<EventAuthor> authors;
+  std::int64_t catalog = 0;
+  for (const store::ChangeNote& note : page.notes) {
+    authors.push_back(store_.author_of(note));
+    if (authors.back() == EventAuthor::other_instead) return Applied::another_history;
+    if (authors.back() == EventAuthor::own) continue;
+    ++notes_;
+    if (store::concerns_catalog(note.action)) catalog = note.sequence;
   }
-  if (!foreign.empty()) {
-    notes_ += foreign.size();
-    const bool done = on_write_path([this, &foreign, catalog] {
+  if (options_.history != nullptr) options_.history->append(page.notes);
+  if (notes_ > 0 && !page.notes.empty()) {
+    const bool done = on_write_path([&] {
       cache_.begin_publish();
-      for (const store::ChangeNote& note : foreign) apply_note(cache_, note);
-      if (catalog && foreign.back().sequence > catalog_.version()) catalog_.run();
+      for (std::size_t i = 0; i < authors.size(); ++i)
+        (authors[i] == EventAuthor::own ? apply_own : apply_note)(cache_, page.notes[i]);
+      if (catalog > catalog_.version()) catalog_.run();
     });
-    if (!done) return false;
+    if (!done) return Applied::stopping;
   }
   place_ = std::move(page.last);
-  return true;
+  store_.has_read(place_.sequence);
+  return Applied::yes;
+}
+
+// A history that ends before what this process wrote, or that has others' events in place of those, was set back, too,
+// though what was read of it is as it was.
+Feed::Applied Feed::apply_pages() {
+  const std::int64_t written = store_.newest_written();
+  for (int pages = 0; pages < kMostPages; ++pages) {
+    store::ChangePage page = reader_->changes(place_, kNotesAtOnce);
+    if (page.is_another) return Applied::another_history;
+    const bool more = page.more;
+    const Applied applied = apply(std::move(page));
+    if (applied != Applied::yes) return applied;
+    if (more) continue;
+    return place_.sequence < written || store_.was_set_back() ? Applied::another_history : Applied::yes;
+  }
+  return Applied::too_much;
+}
+
+// What lies within the time that the answer took is no difference, and small ones are not worth a step.
+void Feed::read_clock() {
+  if (options_.clock == nullptr || now() < clock_read_at_ + kClockInterval.count()) return;
+  const std::int64_t asked = base::CorrectedClock::machine_milliseconds();
+  const std::int64_t began = now();
+  const auto time = reader_->server_milliseconds();
+  if (!time) return;
+  clock_read_at_ = now();
+  const std::int64_t took = clock_read_at_ - began;
+  const std::int64_t difference = *time - (asked + took / 2);
+  const std::int64_t known = options_.clock->difference();
+  if (std::abs(difference - known) <= took / 2 + kClockStep.count()) return;
+  options_.clock->set_difference(difference);
+  if (options_.on_clock) options_.on_clock(milliseconds(difference));
 }
 
 void Feed::poll() {
   const std::int64_t started = now();
   if (options_.history != nullptr) options_.history->read_begins();
   if (!reader_) reader_ = store_.open_feed_reader(options_.trust);
-  for (int pages = 0;; ++pages) {
-    store::ChangePage page;
-    if (started_) page = reader_->changes(place_, kNotesAtOnce);
-    const bool more = page.more;
-    if (!started_ || page.is_another || pages == kMostPages) {
-      const std::int64_t known = place_.sequence;
-      if (!reset()) return;
-      if (page.is_another && options_.on_another) options_.on_another(known, place_.sequence);
-      break;
-    }
-    if (!apply(std::move(page))) return;
-    if (!more) break;
+  read_clock();
+  const Applied applied = started_ ? apply_pages() : Applied::too_much;
+  if (applied == Applied::stopping) return;
+  if (applied != Applied::yes) {
+    const std::int64_t known = std::max(place_.sequence, store_.newest_written());
+    if (!reset()) return;
+    if (applied == Applied::another_history && options_.on_another) options_.on_another(known, place_.sequence);
   }
   if (options_.history != nullptr) options_.history->read_ends();
   sequence_ = place_.sequence;
@@ -195,6 +240,7 @@ void Feed::loop() {
     } catch (const std::exception& error) {
       why = error.what();
       reader_.reset();
+      clock_read_at_ = 0;  // it may be another server's
     }
     if (why.empty() && lost && options_.on_back) options_.on_back(milliseconds(now() - lost_at));
     if (!why.empty() && !lost) {

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/clock.h"
 #include "service/cache.h"
 #include "service/catalog_sync.h"
 #include "service/change_history.h"
@@ -30,6 +31,9 @@ struct FeedOptions {
   std::chrono::milliseconds trust{700};
   // For how long memory answers while the database can't be read.
   std::chrono::milliseconds staleness{300'000};
+  // Put right by the database's clock, once a second; or nullptr. By machines whose clocks differ, a lease that ends on
+  // one would still last on another.
+  base::CorrectedClock* clock = nullptr;
   // Told all that is read, and what happened before the start as far back as `history_age`; or nullptr.
   ChangeHistory* history = nullptr;
   std::chrono::seconds history_age{300};
@@ -37,6 +41,7 @@ struct FeedOptions {
   std::function<void(std::chrono::milliseconds after)> on_back;
   // The database has another history than the one that was read so far, up to event `known`; its newest is `newest`.
   std::function<void(std::int64_t known, std::int64_t newest)> on_another;
+  std::function<void(std::chrono::milliseconds ahead)> on_clock;  // so much is the database's clock ahead from now on
 };
 
 struct FeedCounts {
@@ -44,6 +49,7 @@ struct FeedCounts {
   std::uint64_t resets = 0;   // times all that was in memory was dropped
   std::uint64_t lost = 0;     // times the feed was lost
   std::int64_t sequence = 0;  // of the last event that is in
+  std::chrono::milliseconds clock_ahead{0};  // of the database, before this machine's
 };
 
 class Feed {
@@ -72,9 +78,12 @@ class Feed {
   static std::int64_t now() noexcept;  // milliseconds of CLOCK_BOOTTIME, which goes on while the machine sleeps
   void loop();
   void poll();
-  bool apply(store::ChangePage&& page);
+  enum class Applied : std::uint8_t { yes, another_history, too_much, stopping };
+  Applied apply(store::ChangePage&& page);
+  Applied apply_pages();
   bool reset();
   void read_back();
+  void read_clock();
   bool on_write_path(std::function<void()> work);
 
   store::Store& store_;
@@ -83,6 +92,7 @@ class Feed {
   CatalogSync& catalog_;
   const FeedOptions options_;
   std::unique_ptr<store::Reader> reader_;
+  std::int64_t clock_read_at_ = 0;
   store::ChangePlace place_;
   bool started_ = false;
   bool reads_back_ = false;  // the history that there was before the place where reading began

@@ -138,12 +138,14 @@ void WritePath::write_current(const std::function<void(store::Tx&)>& work) {
   for (int tries = 1;; ++tries) {
     try {
       store_.write([&](store::Tx& tx) {
+        // At last nobody else may change them until this is done.
+        if (tries == kTries && tx.lock_catalog() != sync_->version()) sync_->run();
         work(tx);
         version = tx.catalog_version();
       });
       break;
     } catch (const CatalogChanged&) {
-      if (tries == kTries) throw std::runtime_error("products and policies change all the time");
+      if (tries == kTries) throw;
       sync_->run();
     }
   }

@@ -2,6 +2,10 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <memory>
+
+#include "base/encoding.h"
 #include "store/postgres_connection.h"
 
 namespace lictor::store {
@@ -18,6 +22,23 @@ bool is_understood(const std::string& uri) {
   PQfreemem(error);
   PQconninfoFree(parsed);
   return parsed != nullptr;
+}
+
+// The first parameter of the URI that libpq does not have; empty: none, or a text that may be no name.
+std::string unknown_parameter(std::string_view uri) {
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known(PQconndefaults(), &PQconninfoFree);
+  const std::size_t begin = uri.find('?');
+  if (known == nullptr || begin == std::string_view::npos) return {};
+  for (std::string_view rest = uri.substr(begin + 1); !rest.empty();) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string name(rest.substr(0, std::min(rest.find('='), end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const PQconninfoOption* option = known.get();
+    while (option->keyword != nullptr && name != option->keyword) ++option;
+    const bool is_name = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    if (option->keyword == nullptr && name != "ssl") return is_name ? name : "";
+  }
+  return {};
 }
 
 base::Result<DatabaseUrl> parse_path(std::string_view path) {
@@ -41,8 +62,11 @@ base::Result<DatabaseUrl> parse_database_url(std::string_view text) {
                            "; there are sqlite: and postgresql:"};
   }
   if (!rest.starts_with("//")) return Problem{"", std::string(scheme) + ": is followed by //USER@HOST/DATABASE"};
+  if (base::has_stray_at(text)) return Problem{"", std::string(base::kStrayAt)};
   std::string uri(text);
   if (uri.find('\0') != uri.npos || !is_understood(uri)) {
+    if (const std::string name = unknown_parameter(text); !name.empty())
+      return Problem{"", "PostgreSQL knows no parameter '" + name + "' of a connection URI"};
     return Problem{"",
                    "it is no connection URI of PostgreSQL, postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE, in "
                    "which special characters are written as %XX"};

@@ -98,6 +98,7 @@ MysqlAddress parse_mysql_address(std::string_view url) {
   } else {
     refuse("does not begin with mysql:// or mariadb://");
   }
+  if (base::has_stray_at("mysql://" + std::string(url))) refuse("has " + std::string(base::kStrayAt));
   MysqlAddress address;
   std::string_view before = take_until(url, '?');
   read_parameters(address, url);

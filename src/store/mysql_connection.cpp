@@ -189,6 +189,11 @@ void MysqlConnection::open() {
     close();
     throw StoreError(Kind::connection_lost, "database " + shown_ + " can't be reached: " + reason);
   }
+  // libmariadb goes on without TLS when the server offers none and no certificate is to be verified.
+  if (encrypted != 0 && mysql_get_ssl_cipher(connection_) == nullptr) {
+    close();
+    throw StoreError(Kind::other, "database " + shown_ + ": the server offers no TLS, which ssl-mode asks for");
+  }
   opened_at_ = std::chrono::steady_clock::now();
   if (options_.counters) counted_.emplace(options_.counters);
   set_up();
@@ -206,6 +211,8 @@ void MysqlConnection::set_up() {
   settings += std::to_string(lock_seconds) + "; SET SESSION TRANSACTION ISOLATION LEVEL ";
   settings += options_.read_only ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED, READ WRITE";
   settings += "; /*M!100300 SET SESSION idle_transaction_timeout = 60 */ /*!80000 SET SESSION wait_timeout = 60 */";
+  // A server that leads and says nothing any more, frozen or gone, has the lock that makes it the leader until then.
+  if (!options_.read_only) settings += "; SET SESSION wait_timeout = 30";
   execute(settings.c_str());
 }
 

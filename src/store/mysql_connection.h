@@ -44,7 +44,7 @@ class MysqlConnection final : public Connection {
   void roll_back() noexcept override;
   bool has_table(std::string_view name) override;
   std::uint64_t generation() const noexcept override { return generation_; }
-  UnixSeconds now() override { return number("SELECT unix_timestamp()"); }
+  std::int64_t milliseconds() override { return number("SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED)"); }
   std::string name() const override { return shown_; }
 
   struct Version {

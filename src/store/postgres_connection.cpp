@@ -180,7 +180,7 @@ void PostgresConnection::open() {
   const std::string user_timeout = std::to_string(options_.timeout.count());
   const std::array keys{"dbname",
                         "client_encoding",
-                        "fallback_application_name",
+                        "application_name",  // by which lictord migrate knows servers: the URI's does not count
                         "connect_timeout",
                         "tcp_user_timeout",
                         "keepalives_idle",

@@ -57,7 +57,9 @@ class PostgresConnection final : public Connection {
   void commit() override;
   void roll_back() noexcept override;
   bool has_table(std::string_view name) override;
-  UnixSeconds now() override { return number("SELECT extract(epoch FROM now())::bigint"); }
+  std::int64_t milliseconds() override {
+    return number("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+  }
   std::string name() const override { return options_.shown; }
 
   struct Parameter {

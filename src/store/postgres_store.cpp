@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include "store/database_url.h"
 #include "store/placement.h"
 #include "store/postgres_connection.h"
 #include "store/postgres_server.h"
@@ -15,11 +16,16 @@ namespace {
 // small when it was made would walk through all of it later.
 constexpr const char* kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = "
-    "force_generic_plan";
+    "force_generic_plan; "
+    // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
+    "SET idle_session_timeout = '30s'";
 
 }  // namespace
 
 std::unique_ptr<Store> open_postgres(const PostgresOptions& options) {
+  // What libpq says of a text that it does not understand repeats it, password and all.
+  if (const auto url = parse_database_url(options.url); !url)
+    throw StoreError(StoreError::Kind::other, "the database's address: " + url.problem().message);
   const PostgresConnection::Options reading{.url = options.url,
                                             .shown = without_password(options.url),
                                             .timeout = options.timeout,

@@ -37,7 +37,12 @@ class ServerStore final : public Store {
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return parts_.writer->name(); }
   bool is_shared() const noexcept override { return true; }
-  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  EventAuthor author_of(const ChangeNote& note) const override {
+    return written_.author_of(note.sequence, note.hash_head);
+  }
+  std::int64_t newest_written() const override { return written_.newest(); }
+  bool was_set_back() const override { return written_.was_set_back(); }
+  void has_read(std::int64_t sequence) override { written_.forget_until(sequence); }
   ChangePlace last_written() const override;
   void forget_written() override { written_.forget(); }
   ConnectionCounts connections() const override {
@@ -46,7 +51,7 @@ class ServerStore final : public Store {
 
  private:
   void write_once(const std::function<void(Tx&)>& work);
-  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->last_event().sequence); }
+  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->event_heads()); }
 
   const Parts parts_;
   std::array<std::uint8_t, 16> digest_key_{};

@@ -22,6 +22,7 @@ void ServerTx::begin_on_server() {
   head_.reset();
   first_event_ = 0;
   last_event_ = {};
+  event_heads_.clear();
   catalog_version_.reset();
 }
 
@@ -45,6 +46,7 @@ void ServerTx::append_events(std::span<const Event> events) {
   for (const Event& event : events) {
     head.hash = next_hash(head.hash, ++head.sequence, event, buffer_);
     hashes_.push_back(head.hash);
+    event_heads_.push_back(hash_head({reinterpret_cast<const char*>(head.hash.data()), head.hash.size()}));
     if (concerns_catalog(event.action)) about_catalog = head.sequence;
   }
   write_events(events, first, hashes_);

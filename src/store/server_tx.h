@@ -26,6 +26,7 @@ class ServerTx : public SqlTx {
   // The events of this transaction; sequence 0: it has none.
   std::int64_t first_event() const noexcept { return first_event_; }
   const ChainLink& last_event() const noexcept { return last_event_; }
+  std::span<const std::uint64_t> event_heads() const noexcept { return event_heads_; }  // of their hashes
 
  protected:
   void note_catalog_version(std::int64_t version) noexcept { catalog_version_ = version; }
@@ -43,6 +44,7 @@ class ServerTx : public SqlTx {
   std::optional<ChainLink> head_;  // locked
   std::int64_t first_event_ = 0;
   ChainLink last_event_;
+  std::vector<std::uint64_t> event_heads_;
   std::optional<std::int64_t> catalog_version_;
   std::uint64_t leads_in_ = 0;  // generation of the connection; 0: does not lead
   std::string buffer_;
@@ -59,6 +61,7 @@ class ServerReader final : public SqlReader {
  public:
   explicit ServerReader(std::unique_ptr<Connection> own) : SqlReader(std::move(own)) {}
   std::int64_t catalog_version() override;
+  std::optional<std::int64_t> server_milliseconds() override { return connection().milliseconds(); }
 };
 
 }  // namespace lictor::store

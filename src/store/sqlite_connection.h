@@ -27,7 +27,7 @@ class SqliteConnection final : public Connection {
   void commit() override { execute("COMMIT"); }
   void roll_back() noexcept override;
   bool has_table(std::string_view name) override;
-  UnixSeconds now() override { return number("SELECT unixepoch()"); }
+  std::int64_t milliseconds() override { return 1'000 * number("SELECT unixepoch()"); }
   std::string name() const override { return path_; }
 
   // For what has no wrapper: checkpoints and hooks.

@@ -298,6 +298,9 @@ struct ChangeNote {
   std::string action, subject, client;
   std::optional<std::uint32_t> seats_held;  // of events about seats
 };
+// Of an event: another process; this one; another process under the sequence of an event that this one had written,
+// which is gone.
+enum class EventAuthor : std::uint8_t { other, own, other_instead };
 // A place in the history of changes.
 struct ChangePlace {
   std::int64_t sequence = 0;
@@ -393,6 +396,8 @@ class Reader {
   virtual ChangePage changes(const ChangePlace& place, std::size_t limit) = 0;
   virtual std::int64_t catalog_version() = 0;  // see Tx::lock_catalog()
   virtual void ping() = 0;                     // throws StoreError when the database can't be reached
+  // By a database server's own clock, milliseconds since 1970; nothing where there is no such server.
+  virtual std::optional<std::int64_t> server_milliseconds() { return std::nullopt; }
   virtual StatisticsReader& statistics() = 0;
   // All that `reads` reads with this reader is of one moment, and many small reads cost less.
   virtual void at_one_moment(const std::function<void()>& reads) = 0;
@@ -420,11 +425,18 @@ class Store {
   virtual std::string describe() const = 0;  // for people: "sqlite:/path/lictor.db"
   // Whether other processes may change what is in it.
   virtual bool is_shared() const noexcept { return false; }
-  // Whether this store wrote that event. It remembers its latest ones, and errs towards no.
-  virtual bool wrote(std::int64_t /*sequence*/) const { return true; }
+  // Who wrote that event. It remembers its own ones until they were read, and errs towards another. Thread-safe, as the
+  // three that follow.
+  virtual EventAuthor author_of(const ChangeNote& /*note*/) const { return EventAuthor::own; }
+  // Of its own events the newest; 0: none. A history that ends before it was set back.
+  virtual std::int64_t newest_written() const { return 0; }
+  // Whether it wrote an event under a sequence that it had written one under before.
+  virtual bool was_set_back() const { return false; }
+  // All events until that one were read: it will not be asked for them.
+  virtual void has_read(std::int64_t /*sequence*/) {}
   // The newest event of the last write(); sequence 0: that wrote none. Between two calls of write().
   virtual ChangePlace last_written() const { return {}; }
-  // The history was set back, so that sequences it remembers may be others' now. Between two calls of write().
+  // The history was set back: what it remembers is of another one. Between two calls of write().
   virtual void forget_written() {}
   virtual ConnectionCounts connections() const { return {}; }
 };

@@ -1,47 +1,66 @@
-// Which events this process wrote, as far as it remembers: ranges of sequences. Thread-safe.
+// Which events this process wrote and nobody has read back yet. Sequences alone do not tell: a fail-over to a standby
+// that was behind takes events back, and others' get their sequences. So each is known by its hash, too. Thread-safe.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <iterator>
 #include <mutex>
+#include <span>
+
+#include "store/store.h"
 
 namespace lictor::store {
 
 class WrittenEvents {
  public:
-  // Of one transaction, after its commit; first 0: it had none.
-  void note(std::int64_t first, std::int64_t last) {
-    if (first == 0) return;
+  // Of one transaction, after its commit: the events from `first` on, by the heads of their hashes.
+  void note(std::int64_t first, std::span<const std::uint64_t> hash_heads) {
+    if (hash_heads.empty()) return;
     const std::lock_guard lock(mutex_);
-    // History was set back: what was written behind this place is another's now.
-    while (!ranges_.empty() && ranges_.back().last >= first) ranges_.pop_back();
-    if (!ranges_.empty() && ranges_.back().last + 1 == first) {
-      ranges_.back().last = last;
-    } else {
-      ranges_.push_back({first, last});
-    }
-    if (ranges_.size() > kMost) ranges_.pop_front();
+    was_set_back_ = was_set_back_ || first <= newest_;
+    while (!events_.empty() && events_.back().sequence >= first) events_.pop_back();
+    for (const std::uint64_t head : hash_heads) events_.push_back({first++, head});
+    newest_ = first - 1;
+    while (events_.size() > kMost) events_.pop_front();
   }
-  bool has(std::int64_t sequence) const {
+  EventAuthor author_of(std::int64_t sequence, std::uint64_t hash_head) const {
     const std::lock_guard lock(mutex_);
-    const auto after = std::ranges::upper_bound(ranges_, sequence, {}, &Range::first);
-    return after != ranges_.begin() && std::prev(after)->last >= sequence;
+    const auto found = std::ranges::lower_bound(events_, sequence, {}, &Event::sequence);
+    if (found == events_.end() || found->sequence != sequence) return EventAuthor::other;
+    return found->hash_head == hash_head ? EventAuthor::own : EventAuthor::other_instead;
+  }
+  std::int64_t newest() const {
+    const std::lock_guard lock(mutex_);
+    return newest_;
+  }
+  bool was_set_back() const {
+    const std::lock_guard lock(mutex_);
+    return was_set_back_;
+  }
+  // They need not be known any more.
+  void forget_until(std::int64_t sequence) {
+    const std::lock_guard lock(mutex_);
+    while (!events_.empty() && events_.front().sequence <= sequence) events_.pop_front();
   }
   void forget() {
     const std::lock_guard lock(mutex_);
-    ranges_.clear();
+    events_.clear();
+    newest_ = 0;
+    was_set_back_ = false;
   }
 
  private:
-  struct Range {
-    std::int64_t first = 0, last = 0;
+  struct Event {
+    std::int64_t sequence = 0;
+    std::uint64_t hash_head = 0;
   };
-  static constexpr std::size_t kMost = 100'000;
+  static constexpr std::size_t kMost = 500'000;  // what is forgotten passes for another's
 
   mutable std::mutex mutex_;
-  std::deque<Range> ranges_;  // in order
+  std::deque<Event> events_;  // in order
+  std::int64_t newest_ = 0;
+  bool was_set_back_ = false;
 };
 
 }  // namespace lictor::store

@@ -35,7 +35,7 @@ class Patroni(Database):
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="lictor-patroni-", dir="/tmp"))
         self.directory.chmod(0o755)
-        self.passwords = {name: secrets.token_hex(8) for name in ("superuser", "replication", "rewind")}
+        self.passwords = {name: secrets.token_hex(8) for name in ("superuser", "replication", "rewind", "restapi")}
         self.password = secrets.token_hex(8)
         self.ports = {f"192.0.2.2{number}:{port}": f"127.0.0.1:{free_port()}"
                       for number in range(1, 4) for port in (2379, 2380, 5432, 8008)}
@@ -128,12 +128,12 @@ class Patroni(Database):
     def url(self):
         return f"postgresql://lictor:{self.password}@{','.join(self.hosts)}/lictor?target_session_attrs=read-write"
 
-    def psql(self, text, database="postgres"):
-        return psql(f"postgresql://postgres:{self.passwords['superuser']}@{','.join(self.hosts)}/{database}"
+    def psql(self, text):
+        return psql(f"postgresql://postgres:{self.passwords['superuser']}@{','.join(self.hosts)}/postgres"
                     "?target_session_attrs=read-write", text)
 
     def sql(self, text):
-        return self.psql(text, "lictor")
+        return psql(self.url, text)
 
     @staticmethod
     def number_by(url, text):

@@ -310,22 +310,30 @@ def test_a_damaged_database_is_named_and_a_backup_brings_it_back(secrets, tmp_pa
 # ---- a clock that jumps ----
 
 
-class SteppingServer:
-    """A lictord whose clock can be set while it runs."""
+class SteppingClock:
+    """For a lictord with `environment`; it can be set while that runs."""
 
-    def __init__(self, directory, start_server):
+    def __init__(self, directory):
         library = directory / "stepping_clock.so"
         made = run("cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests/e2e/stepping_clock.c")
         assert made.code == 0, made
         self.file = directory / "clock"
+        self.environment = {"LD_PRELOAD": str(library), "TEST_CLOCK_FILE": str(self.file)}
         self.set(0)
-        self.server = start_server(env={"LD_PRELOAD": str(library), "TEST_CLOCK_FILE": str(self.file)})
 
     def set(self, offset):
         """Seconds from the machine's clock. In place: the file is mapped."""
         self.offset = offset
         with open(self.file, "r+b" if self.file.exists() else "wb") as file:
             file.write(struct.pack("=q", offset))
+
+
+class SteppingServer(SteppingClock):
+    """A lictord on a clock of its own."""
+
+    def __init__(self, directory, start_server):
+        super().__init__(directory)
+        self.server = start_server(env=self.environment)
 
     def time(self):
         return self.server.admin("GET", "/status")["server_time"]
@@ -335,10 +343,14 @@ def without_sanitizers():
     return "asan" not in run("ldd", BIN_DIR / "lictord").out and "tsan" not in run("ldd", BIN_DIR / "lictord").out
 
 
-@pytest.fixture
-def stepping(start_server, tmp_path):
+def skip_with_sanitizers():
     if not without_sanitizers():
         pytest.skip("a sanitizer has the clock to itself")
+
+
+@pytest.fixture
+def stepping(start_server, tmp_path):
+    skip_with_sanitizers()
     return SteppingServer(tmp_path, start_server)
 
 

@@ -18,6 +18,7 @@ import pytest
 import audit_chain
 from metrics_text import parse_metrics
 from support import BIN_DIR, ROOT, TIME_SCALE, Server, eventually, free_port, run, seconds
+from test_faults import SteppingClock, skip_with_sanitizers
 from test_race import SEATS, check_held, race, replay, told
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -41,10 +42,11 @@ class Database:
         self.url = cluster.create_database(self.name)
         self.servers = []
 
-    def start(self, *options, url=None, wait=True):
+    def start(self, *options, url=None, wait=True, environment=None):
         directory = self.directory / f"replica{len(self.servers)}"
         directory.mkdir()
-        server = Server(directory, self.secrets, ["--database-url", url or self.url, *options], demo=False)
+        server = Server(directory, self.secrets, ["--database-url", url or self.url, *options], demo=False,
+                        env=environment)
         if self.servers:  # the first one on a new database made the administrator's key
             key = self.servers[0].data / "admin.key"
             server.data.mkdir()
@@ -432,6 +434,10 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
         "postgresql://": ["the host and the database are missing"],
         f"postgresql://lictor:wrong-word@{host}/{name}?nonsense=1": ["nonsense"],
         f"oracle://lictor:wrong-word@{host}/{name}": ["is no database that lictord knows"],
+        f"postgresql://lictor:ab@wrong-word@{host}/{name}": ["an @ where none can be", "%40"],
+        f"postgresql://lictor:12/wrong-word@{host}/{name}": ["an @ where none can be"],
+        f"mysql://lictor:12?wrong-word@{host}/{name}": ["an @ where none can be"],
+        f"postgresql://lictor:wrong-word%zz@{host}/{name}": ["no connection URI of PostgreSQL", "%XX"],
     }
     for bad, said in cases.items():
         finished = start_on(tmp_path, bad)
@@ -440,6 +446,63 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
             assert part in finished.err, (bad, part, finished)
         for secret in ("wrong-word", "secret-word", postgresql.password):
             assert secret not in finished.err + finished.out, (bad, finished)
+
+
+def test_what_a_fail_over_took_back_is_in_no_memory(secrets, tmp_path):
+    """The standby is behind, and the replica has not yet read what it wrote itself last: nothing of it is left anywhere."""
+    if not PostgreSql.available():
+        pytest.skip("PostgreSQL is not installed (package postgresql)")
+    primary = PostgreSql().start()
+    opened = Database(primary, secrets, tmp_path)
+    standby = PostgreSql(copy_of=primary).start()
+    opened.url = opened.url.replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
+    try:
+        first = opened.start("--feed-interval", "3s", "--feed-trust", "6s", "--database-timeout", "2s")
+        second = opened.start("--database-timeout", "2s")
+        key = equip(first, max_clients=1)
+        taken, other = first.create_license("p"), first.create_license("p")
+        assert ask(first, ACTIVATE, other, key, "old") == "OK"
+        place = primary.sql("SELECT pg_current_wal_lsn()")
+        eventually(lambda: standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{place}'::pg_lsn") == "t", 20)
+        standby.listen_to(None)
+        eventually(lambda: figure(first, "lictor_feed_age_seconds") > 2)
+        eventually(lambda: figure(first, "lictor_feed_age_seconds") < 0.5)  # it has just read, and reads again in 3 s
+        lost_key = first.create_api_key()
+        assert ask(first, ACTIVATE, taken, key, "x") == "OK"
+        primary.kill()
+        standby.promote()
+        eventually(lambda: ask(second, ACTIVATE, taken, key, "y") == "OK", 20)
+        change(second, other, "POST", "/licenses/{license}/revoke", {"reason": "x"})
+        for server in (first, second):
+            eventually(lambda server=server: ask(server, VALIDATE, taken, key, "x") == "CLIENT_NOT_ACTIVATED", 20)
+            eventually(lambda server=server: ask(server, VALIDATE, other, key, "old") == "LICENSE_REVOKED", 20)
+            eventually(lambda server=server: ask(server, VALIDATE, taken, lost_key["api_key"], "y") == "UNAUTHENTICATED", 20)
+            assert ask(server, VALIDATE, taken, key, "y") == "OK"
+        assert "feed.another_history" in first.logs()
+        audit_chain.verify_api(second)
+    finally:
+        opened.close()
+        standby.remove()
+        primary.remove()
+
+
+def test_clocks_of_machines_that_differ_give_no_seat_twice(database, tmp_path):
+    """One's clock is ahead by more than a lease: it goes by the database's."""
+    skip_with_sanitizers()
+    clock = SteppingClock(tmp_path)
+    clock.set(90)
+    right, ahead = database.start(), database.start(environment=clock.environment)
+    key = equip(right, max_clients=1, lease=60)
+    license_ = right.create_license("p")
+    for _ in range(2):
+        assert ask(right, ACTIVATE, license_, key, "x") == "OK"
+        assert ask(ahead, ACTIVATE, license_, key, "y") == "MAX_CLIENTS_REACHED"
+        assert ask(ahead, VALIDATE, license_, key, "x") == "OK"
+    answer = ahead.call("POST", ACTIVATE, {"license_key": license_["license_key"], "client_id": "x"}, key).json()
+    assert abs(answer["data"]["client"]["lease_expires_at"] - time.time()) < 62 * TIME_SCALE
+    assert "clock.corrected" in ahead.logs() and "clock.corrected" not in right.logs()
+    assert -91 < figure(ahead, "lictor_clock_correction_seconds") < -89
+    assert abs(figure(right, "lictor_clock_correction_seconds")) < 0.5
 
 
 def test_an_administrators_key_is_made_beside_living_servers(database, secrets, tmp_path):

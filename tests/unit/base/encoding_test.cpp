@@ -182,5 +182,15 @@ TEST(Utf8, ControlAndHiddenCharacters) {
   }
 }
 
+TEST(Urls, AnAtThatDoesNotEndTheAccountIsStray) {
+  for (const std::string_view fine :
+       {"postgresql://h/d", "postgresql://u:p@h:1/d?a=b", "postgresql://u:p%40@h1,h2/d", "postgresql:///d?host=/dir",
+        "mysql://u@[::1]:3306/d?ssl-ca=/etc/ca.pem", "postgresql://u:p@/d?host=/dir&user=a@b"})
+    EXPECT_FALSE(has_stray_at(fine)) << fine;
+  for (const std::string_view stray : {"postgresql://u:a@b@h/d", "postgresql://u:12/b@h/d", "mysql://u:12?b@h/d",
+                                       "mysql://u:12#b@h/d", "postgresql://u:p@h/d@e", "mysql:u@h"})
+    EXPECT_TRUE(has_stray_at(stray)) << stray;
+}
+
 }  // namespace
 }  // namespace lictor::base

@@ -1,5 +1,6 @@
 #include "service/feed.h"
 
+#include <limits>
 #include <thread>
 
 #include "store/written_events.h"
@@ -13,7 +14,8 @@ using std::chrono::milliseconds;
 
 // What a feed reads can be made to fail, and its history to be another one.
 struct Faults {
-  std::atomic<bool> lost{false}, set_back{false};
+  std::atomic<bool> lost{false}, set_back{false}, others_instead{false};
+  std::atomic<std::int64_t> ends_at{std::numeric_limits<std::int64_t>::max()};
 };
 
 class FeedReader final : public test::ForwardingReader {
@@ -23,6 +25,8 @@ class FeedReader final : public test::ForwardingReader {
   store::ChangePage changes(const store::ChangePlace& place, std::size_t limit) override {
     store::ChangePage page = ForwardingReader::changes(place, limit);
     page.is_another = page.is_another || faults_.set_back.exchange(false);
+    if (place.sequence >= faults_.ends_at) page = {{}, place, false, false};
+    if (faults_.others_instead && !page.notes.empty()) ++page.notes.front().hash_head;
     return page;
   }
 
@@ -41,8 +45,9 @@ class SharedStore final : public store::Store {
   void write(const std::function<void(store::Tx&)>& work) override {
     const std::int64_t before = reader_->audit_head().sequence;
     real_.write(work);
-    const std::int64_t last = reader_->audit_head().sequence;
-    if (last > before) written_.note(before + 1, last);
+    std::vector<std::uint64_t> heads;
+    for (const store::ChangeNote& note : reader_->changes({before, ""}, 1'000).notes) heads.push_back(note.hash_head);
+    written_.note(before + 1, heads);
   }
   std::unique_ptr<store::Reader> open_reader() override { return real_.open_reader(); }
   std::unique_ptr<store::Reader> open_feed_reader(milliseconds) override {
@@ -51,7 +56,12 @@ class SharedStore final : public store::Store {
   std::array<std::uint8_t, 16> digest_key() const override { return real_.digest_key(); }
   std::string describe() const override { return "shared"; }
   bool is_shared() const noexcept override { return true; }
-  bool wrote(std::int64_t sequence) const override { return written_.has(sequence); }
+  store::EventAuthor author_of(const store::ChangeNote& note) const override {
+    return written_.author_of(note.sequence, note.hash_head);
+  }
+  std::int64_t newest_written() const override { return written_.newest(); }
+  bool was_set_back() const override { return written_.was_set_back(); }
+  void has_read(std::int64_t sequence) override { written_.forget_until(sequence); }
   void forget_written() override { written_.forget(); }
 
  private:
@@ -182,6 +192,20 @@ TEST_F(FeedTest, SeatsTakenAndGivenBackElsewhereAreCounted) {
   EXPECT_FALSE(is_remembered(license, "a"));
 }
 
+// Others' events are applied when this process has published a later one already.
+TEST_F(FeedTest, SeatsTakenHereAndElsewhereInTurnAreCounted) {
+  const auto license = add_license(R"({"max_clients":null})");
+  start();
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(elsewhere(activate(license, "there" + std::to_string(i))), "ok");
+    ASSERT_EQ(here(activate(license, "here" + std::to_string(i))).text(), "ok");
+    ASSERT_TRUE(catches_up());
+    ASSERT_TRUE(found(license));
+    EXPECT_EQ(found(license)->seats_held, static_cast<std::uint32_t>(2 * i + 3));
+  }
+}
+
 TEST_F(FeedTest, AClientBoundElsewhereIsForgottenAndItsLicenseIsNot) {
   const auto license = add_license(R"({"max_clients":5,"binding":"none"})");
   ASSERT_EQ(here(activate(license, "a")).text(), "ok");
@@ -257,14 +281,66 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
   remember(license, "a");
   ASSERT_EQ(here(activate(license, "b")).text(), "ok");
   const std::int64_t last = store_->open_reader()->audit_head().sequence;
-  ASSERT_TRUE(shared_.wrote(last));
+  ASSERT_EQ(shared_.newest_written(), last);
   ASSERT_TRUE(catches_up());  // it has read that event
   faults_.set_back = true;
   ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
   ASSERT_TRUE(catches_up());
   EXPECT_EQ(known_, last) << "it is told which event was known";
   EXPECT_FALSE(found(license));
-  EXPECT_FALSE(shared_.wrote(last)) << "that sequence may be another's event now";
+  EXPECT_EQ(shared_.newest_written(), 0) << "that sequence may be another's event now";
+}
+
+// The feed has not read what this process wrote last, and another server is the primary, which has not got that.
+TEST_F(FeedTest, WhatItWroteItselfAndIsGoneIsInMemoryNoMore) {
+  const auto license = add_license(R"({"max_clients":3})");
+  start();
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  ASSERT_TRUE(catches_up());
+  const std::int64_t last = store_->open_reader()->audit_head().sequence;
+  faults_.ends_at = last;
+  ASSERT_EQ(here(activate(license, "b")).text(), "ok");
+  ASSERT_TRUE(eventually([&] { return feed_->counts().resets == 1; }));
+  ASSERT_TRUE(eventually([&] { return known_ == last + 1; })) << "it is told which event was known";
+  EXPECT_FALSE(is_remembered(license, "b"));
+  faults_.ends_at = std::numeric_limits<std::int64_t>::max();
+  ASSERT_TRUE(catches_up());
+  EXPECT_EQ(feed_->counts().resets, 1U);
+}
+
+TEST_F(FeedTest, WhatItWroteItselfAndIsAnothersNowIsInMemoryNoMore) {
+  const auto license = add_license(R"({"max_clients":3})");
+  start();
+  faults_.others_instead = true;
+  ASSERT_EQ(here(activate(license, "a")).text(), "ok");
+  ASSERT_TRUE(eventually([&] { return feed_->counts().resets >= 1; }));
+  faults_.others_instead = false;
+  ASSERT_TRUE(catches_up());
+  EXPECT_FALSE(is_remembered(license, "a"));
+}
+
+TEST(WrittenEvents, KnowThemByTheirHashes) {
+  using store::EventAuthor;
+  store::WrittenEvents written;
+  written.note(5, std::vector<std::uint64_t>{50, 60});
+  written.note(9, std::vector<std::uint64_t>{90});
+  EXPECT_EQ(written.author_of(5, 50), EventAuthor::own);
+  EXPECT_EQ(written.author_of(6, 60), EventAuthor::own);
+  EXPECT_EQ(written.author_of(6, 61), EventAuthor::other_instead);
+  EXPECT_EQ(written.author_of(7, 70), EventAuthor::other);
+  EXPECT_EQ(written.newest(), 9);
+  written.forget_until(6);
+  EXPECT_EQ(written.author_of(6, 60), EventAuthor::other);
+  EXPECT_EQ(written.author_of(9, 90), EventAuthor::own);
+  EXPECT_FALSE(written.was_set_back());
+  written.note(9, std::vector<std::uint64_t>{91});
+  EXPECT_TRUE(written.was_set_back());
+  EXPECT_EQ(written.author_of(9, 91), EventAuthor::own);
+  written.forget();
+  EXPECT_FALSE(written.was_set_back());
+  EXPECT_EQ(written.newest(), 0);
+  written.note(3, {});
+  EXPECT_EQ(written.newest(), 0);
 }
 
 TEST_F(FeedTest, DistrustEndsAnswersFromMemory) {
