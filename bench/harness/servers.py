@@ -361,10 +361,23 @@ def large_cluster(bench: Bench, directory: pathlib.Path, licenses: int) -> Postg
                 fill_fast(bench, filling, directory / name, count)
         finally:
             filling.stop()
-        filling.configure(*MEASURING, f"unix_socket_directories = '{directory}/server'")
+        filling.configure(*MEASURING, f'shared_buffers = {licenses // 1_000_000 + 1}GB', f"unix_socket_directories = '{directory}/server'")
         filling.directory.rename(directory / 'server')
         (directory / 'complete').touch()
     return PostgreSql(directory / 'server').start()
+
+
+# What activations touch is in the server's memory, as on a machine that is large enough for its database: otherwise the
+# figure is that of a disk's random reads. Of the activations themselves only the end of the table is touched.
+WARM = """CREATE EXTENSION IF NOT EXISTS pg_prewarm;
+SELECT pg_prewarm(name) FROM unnest(ARRAY['licenses', 'licenses_pkey', 'licenses_by_key', 'activations_pkey',
+  'activations_by_client']) AS name"""
+# PostgreSQL writes a page whole into its log when it is changed for the first time after a checkpoint. At a few thousand
+# activations a second nearly all pages of 10 M licenses have been, a few minutes after one; this brings that about.
+WRITTEN = """UPDATE licenses SET last_check_in_at = last_check_in_at WHERE row % 8 = 0;
+INSERT INTO activations SELECT row, 'written-' || pg_current_xact_id()::text, decode(md5(random()::text), 'hex'), 1, 0, 0,
+  1800000000, NULL, 0, 0, 0, '\\x01', '2.3.1', 1800000000 FROM licenses WHERE row % 20 = 0"""
+WARM_UP = 40_000  # activations
 
 
 def size(bench: Bench, database: PostgreSql, directory: pathlib.Path, licenses: int) -> None:
@@ -372,13 +385,22 @@ def size(bench: Bench, database: PostgreSql, directory: pathlib.Path, licenses: 
     with contextlib.ExitStack() as stack:
         turns = []
         for name, count in (('large', licenses), ('small', LICENSES)):
+            database.sql(WARM, name)
             server = stack.enter_context(replica(bench, directory / name, 0, database.url(name)))
             turns.append(Activations(bench, name, [server], count))
-        database.sql('CHECKPOINT')
-        take_turns(bench, turns)
-    large, small = (turn.rates for turn in turns)
-    bench.add('4', f'PostgreSQL: an activation among {licenses // 1_000_000} M licenses with 3 clients each / among 100 k',
-              ratio_of_medians(small, large), bound=1.3, detail=f'{spelled(large)} against {spelled(small)} a second')
+            turns[-1].count = WARM_UP
+        what = f'PostgreSQL: an activation among {licenses // 1_000_000} M licenses with 3 clients each / among 100 k'
+        for when, bound in (('right after a checkpoint', None), ('minutes after a checkpoint', 1.3)):
+            database.sql('CHECKPOINT')
+            if bound:
+                for name in ('large', 'small'):
+                    database.sql(WRITTEN, name)
+            take_turns(bench, turns)
+            large, small = (turn.rates for turn in turns)
+            bench.add('4', f'{what}, {when}', ratio_of_medians(small, large), bound=bound,
+                      detail=f'{spelled(large)} against {spelled(small)} a second')
+            for turn in turns:
+                turn.rates = []
 
 
 SETTINGS = ('max_wal_size = 8GB', 'shared_buffers = 2GB')

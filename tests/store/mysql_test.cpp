@@ -124,6 +124,21 @@ void add_event(store::Tx& tx, const std::string& action) {
   tx.apply(changes);
 }
 
+// libmariadb goes on without TLS when the server has none. The server of the tests has none.
+TEST_F(MysqlServer, TlsThatIsAskedForIsInsistedOn) {
+  const std::string url = database_->url_by_port(store::parse_mysql_address(server_url()).port);
+  for (const char* const mode : {"required", "verify-identity"}) {
+    std::string said;
+    try {
+      store::open_mysql({.url = url + "?ssl-mode=" + mode, .on_commit = {}});
+      ADD_FAILURE() << "it was opened: " << mode;
+    } catch (const StoreError& error) {
+      said = error.what();
+    }
+    EXPECT_THAT(said, HasSubstr("TLS")) << mode;
+  }
+}
+
 TEST_F(MysqlServer, a_connection_that_is_killed_is_opened_anew) {
   const auto store = database_->open();
   const auto reader = store->open_reader();
