@@ -8,6 +8,7 @@
 #include "http/listener.h"
 #include "lictord/commands.h"
 #include "lictord/key_file.h"
+#include "store/refused_error.h"
 
 namespace lictor::daemon {
 namespace {
@@ -60,8 +61,17 @@ std::string advice_on_no_database() {
       data->default_text, config::kAdminKeyFile);
 }
 
+std::string advice_on_lost(const config::CommandLine& line) {
+  const bool waits = line.command == nullptr;
+  return std::string("Is it running, and are host and port right? ") +
+         (waits ? "With --wait-for-database lictord waits until it is there." : "Nothing was changed.");
+}
+
 std::string advice_on(const store::StoreError& error, const config::CommandLine& line) {
   using Kind = store::StoreError::Kind;
+  if (dynamic_cast<const store::RefusedError*>(&error) != nullptr)
+    return "See user, password and database of the URL (the password may be in ~/.pgpass), and what the server lets "
+           "in.";
   switch (error.kind()) {
     case Kind::disk_full:
       return "Free some space there and try again; nothing that was acknowledged is lost.";
@@ -79,6 +89,8 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
                          line.outcome.options->server.data.string());
     case Kind::newer_schema:
       return "Install the lictord that wrote it or a newer one, or restore a backup from before the upgrade.";
+    case Kind::connection_lost:
+      return line.command != nullptr && line.command->name == "migrate" ? "" : advice_on_lost(line);
     case Kind::locked:
       if (line.command != nullptr && line.command->name == "migrate") return advice_on_move_in_use();
       return advice_on_lock(*line.outcome.options, line.command == nullptr);

@@ -28,6 +28,7 @@
 #include "lictord/open_store.h"
 #include "lictord/reload.h"
 #include "lictord/service_watch.h"
+#include "store/lock_file.h"
 
 namespace lictor::daemon {
 namespace {
@@ -90,6 +91,7 @@ std::string shown(const fs::path& path) {
 struct Daemon::Parts {
   explicit Parts(const config::ParseOutcome& given);
 
+  std::unique_ptr<store::LockFile> lock_data_directory() const;
   std::unique_ptr<store::Store> open_database();
   service::ReadOptions read_options();
   void load();
@@ -103,6 +105,7 @@ struct Daemon::Parts {
   config::LiveOptions live;
   const config::Options options;  // as at the start; `live` has what holds now
   const fs::path data;
+  const std::unique_ptr<store::LockFile> data_lock;  // SQLite's own lock is as good
   const unsigned io_threads;
   base::CorrectedClock clock;
   base::Logger log;
@@ -139,6 +142,7 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
       live(given),
       options(live.options()),
       data(prepare_data_directory(options.server.data)),
+      data_lock(lock_data_directory()),
       io_threads(resolve_io_threads(options.server.io_threads)),
       log(options.log),
       metrics(api::route_labels(), api::failure_reasons(), io_threads),
@@ -200,6 +204,11 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
     log.warning("service.notify_failed", "$NOTIFY_SOCKET can't be used; the service manager is told nothing",
                 {{"error", notify.problem()}});
   }
+}
+
+std::unique_ptr<store::LockFile> Daemon::Parts::lock_data_directory() const {
+  if (options.database.engine == config::Options::Database::Engine::sqlite) return nullptr;
+  return std::make_unique<store::LockFile>("data directory " + data.string(), (data / "lictord.lock").string());
 }
 
 std::unique_ptr<store::Store> Daemon::Parts::open_database() {

@@ -10,6 +10,7 @@
 #include "crypto/crypto.h"
 #include "lictord/commands.h"
 #include "lictord/daemon.h"
+#include "lictord/open_store.h"
 
 namespace {
 
@@ -91,6 +92,8 @@ int main(int argc, char** argv) {
   try {
     if (line.command != nullptr) return run_command(line);
     serve(line.outcome, [&] { return config::parse_options(argc, argv, environment); });
+    return 0;
+  } catch (const daemon::EndedWhileWaiting&) {
     return 0;
   } catch (const std::exception& error) {
     return complain(doing.c_str(), error, line);

@@ -1,13 +1,25 @@
 #include "lictord/open_store.h"
 
-#include <chrono>
-#include <thread>
+#include <signal.h>
+#include <time.h>
+
 #include <utility>
+
+#include "store/refused_error.h"
 
 namespace lictor::daemon {
 namespace {
 
-constexpr std::chrono::seconds kTryAgain{1};
+constexpr timespec kTryAgain{.tv_sec = 1, .tv_nsec = 0};
+
+// Whether somebody asked this process to end meanwhile: main() takes the signals only when all has started.
+bool waits_and_is_to_end() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return sigtimedwait(&signals, nullptr, &kTryAgain) > 0;
+}
 
 std::unique_ptr<store::Store> open_server(const config::Options::Database& database,
                                           std::function<void(double)> on_commit) {
@@ -29,10 +41,12 @@ std::unique_ptr<store::Store> open_store(const config::Options& options, std::fu
   while (true) {
     try {
       return open_server(database, on_commit);
+    } catch (const store::RefusedError&) {
+      throw;
     } catch (const store::StoreError& error) {
       if (!database.wait || error.kind() != store::StoreError::Kind::connection_lost) throw;
       on_wait(error.what());
-      std::this_thread::sleep_for(kTryAgain);
+      if (waits_and_is_to_end()) throw EndedWhileWaiting();
     }
   }
 }

@@ -38,12 +38,10 @@ std::string holder(int descriptor) {
 
 }  // namespace
 
-LockFile::LockFile(const std::string& database_path) {
-  const std::string path = database_path + ".lock";
+LockFile::LockFile(const std::string& what, const std::string& path) {
   descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor_ < 0 && errno == ENOENT) {
-    throw StoreError(Kind::other, "database " + database_path +
-                                      ": its directory is not there; create it for the user who runs lictord");
+    throw StoreError(Kind::other, what + ": its directory is not there; create it for the user who runs lictord");
   }
   if (descriptor_ < 0) fail(path, "opening", errno);
   if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
@@ -51,8 +49,7 @@ LockFile::LockFile(const std::string& database_path) {
     const std::string other = holder(descriptor_);
     close(descriptor_);
     if (error != EWOULDBLOCK) fail(path, "locking", error);
-    throw StoreError(Kind::locked,
-                     "database " + database_path + " is in use by " + other + " (lock file " + path + ")");
+    throw StoreError(Kind::locked, what + " is in use by " + other + " (lock file " + path + ")");
   }
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, pid.data(), pid.size(), 0) < 0) {

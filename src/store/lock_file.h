@@ -9,7 +9,9 @@ namespace lictor::store {
 class LockFile {
  public:
   // Throws StoreError: locked (naming the process that holds it), read_only, disk_full or other.
-  explicit LockFile(const std::string& database_path);
+  explicit LockFile(const std::string& database_path)
+      : LockFile("database " + database_path, database_path + ".lock") {}
+  LockFile(const std::string& what, const std::string& path);  // `what` is locked, for people
   ~LockFile();
   LockFile(const LockFile&) = delete;
   LockFile& operator=(const LockFile&) = delete;

@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "store/refused_error.h"
+
 namespace lictor::store {
 namespace {
 
@@ -186,7 +188,10 @@ void MysqlConnection::open() {
                          address.database.c_str(), address.port,
                          address.socket.empty() ? nullptr : address.socket.c_str(), kFlags) == nullptr) {
     const std::string reason = mysql_error(connection_);
+    const unsigned int code = mysql_errno(connection_);
     close();
+    if (code == ER_ACCESS_DENIED_ERROR || code == ER_DBACCESS_DENIED_ERROR || code == ER_BAD_DB_ERROR)
+      throw RefusedError("database " + shown_ + " can't be used: " + reason);
     throw StoreError(Kind::connection_lost, "database " + shown_ + " can't be reached: " + reason);
   }
   // libmariadb goes on without TLS when the server offers none and no certificate is to be verified.

@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "store/refused_error.h"
+
 namespace lictor::store {
 namespace {
 
@@ -39,6 +41,35 @@ std::int64_t big_endian(const char* data, int size) noexcept {
   for (int i = 0; i < size; ++i) value = (value << 8U) | static_cast<unsigned char>(data[i]);
   if (size < 8 && size > 0 && (static_cast<unsigned char>(data[0]) & 0x80U) != 0) value |= ~0ULL << (8 * size);
   return static_cast<std::int64_t>(value);
+}
+
+// libpq gives no SQLSTATE of a connection that was refused. A server that speaks another language than English passes
+// for one that can't be reached.
+bool is_refusal(std::string_view reason) {
+  constexpr std::array<std::string_view, 4> kRefusals{"password authentication failed", "no password supplied",
+                                                      "no pg_hba.conf entry", "does not exist"};
+  const auto says = [reason](std::string_view words) { return reason.find(words) != std::string_view::npos; };
+  // Of several hosts one may only be away. A socket that "does not exist" says so in the words of the system.
+  return std::ranges::any_of(kRefusals, says) && says("FATAL:") && !says("refused") && !says("timeout") &&
+         !says("could not translate");
+}
+
+// "a,b" and "1,2" as a:1,b:2. A port may stand for all of them.
+std::string hosts_and_ports(std::string_view hosts, std::string_view ports) {
+  const auto next = [](std::string_view& list) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    const std::string_view first = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    return first;
+  };
+  const bool one_port = ports.find(',') == std::string_view::npos;
+  std::string text;
+  do {
+    const std::string_view host = next(hosts), port = one_port ? ports : next(ports);
+    text.append(text.empty() ? "" : ",").append(host);
+    if (!port.empty()) text.append(":").append(port);
+  } while (!hosts.empty());
+  return text;
 }
 
 std::string trimmed(const char* message) {
@@ -151,7 +182,7 @@ std::string without_password(const std::string& url) {
     if (keyword == "dbname") database = value;
   }
   PQconninfoFree(parsed);
-  return "postgresql://" + (user.empty() ? "" : user + "@") + hosts + (port.empty() ? "" : ":" + port) + "/" + database;
+  return "postgresql://" + (user.empty() ? "" : user + "@") + hosts_and_ports(hosts, port) + "/" + database;
 }
 
 PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) { open(); }
@@ -203,6 +234,8 @@ void PostgresConnection::open() {
   if (PQstatus(connection_) != CONNECTION_OK) {
     const std::string reason = trimmed(PQerrorMessage(connection_));
     const bool only_reads = reason.find("session is read-only") != std::string::npos;
+    if (!only_reads && is_refusal(reason))
+      throw RefusedError("database " + options_.shown + " can't be used: " + reason);
     throw StoreError(Kind::connection_lost,
                      "database " + options_.shown + " can't be reached: " + reason + (only_reads ? kOnlyReads : ""));
   }

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import random
+import signal
 import socket
 import stat
 import statistics
@@ -302,7 +303,7 @@ def test_with_the_database_down_memory_answers_for_so_long_and_no_longer(databas
     assert server.call("GET", "/ready").status_code == 503
     proxy.heal()
     eventually(lambda: ask(server, ACTIVATE, known, key, "d") == "OK")
-    assert ask(server, VALIDATE, unknown, key, client="x") == "CLIENT_NOT_ACTIVATED"
+    eventually(lambda: ask(server, VALIDATE, unknown, key, client="x") == "CLIENT_NOT_ACTIVATED")
     assert server.call("GET", "/ready").json()["data"] == {"ready": True}
 
 
@@ -415,6 +416,8 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
     postgresql.sql("CREATE DATABASE only_read TEMPLATE template0 ENCODING 'UTF8'")
     postgresql.sql("ALTER DATABASE only_read SET default_transaction_read_only = on")
     postgresql.sql("CREATE DATABASE newer TEMPLATE template0 ENCODING 'UTF8'")
+    postgresql.sql("CREATE DATABASE foreign_one TEMPLATE template0 ENCODING 'UTF8'")
+    postgresql.sql("CREATE TABLE stuff (a int)", "foreign_one")
     host = f"127.0.0.1:{postgresql.port}"
     closed = free_port()
     ours = url.rsplit("/", 1)[0]
@@ -423,14 +426,17 @@ def test_databases_that_cannot_be_used_are_named(postgresql, tmp_path):
         start_on(tmp_path / "prepared", f"{ours}/newer", limit=3)
     postgresql.sql("INSERT INTO schema_migrations (version, name, applied_at) VALUES (99, 'later', 0)", "newer")
     cases = {
-        f"postgresql://lictor:wrong-word@{host}/{name}": ["password authentication failed", host.split(":")[0]],
-        f"postgresql://lictor:wrong-word@127.0.0.1:{closed}/{name}": ["can't be reached", str(closed), "refused"],
+        f"postgresql://lictor:wrong-word@{host}/{name}": ["can't be used", "password authentication failed", host.split(":")[0],
+                                                        "See user, password and database of the URL"],
+        f"postgresql://lictor:wrong-word@127.0.0.1:{closed}/{name}": ["can't be reached", str(closed), "refused",
+                                                                     "--wait-for-database"],
         f"postgresql://lictor:wrong-word@no-such-host.invalid/{name}": ["no-such-host.invalid"],
         f"{ours}/missing": ["missing", "does not exist"],
         f"postgresql://nobody_much:secret-word@{host}/{name}": ["permission denied"],
         f"{ours}/latin": ["encoding must be UTF8"],
         f"{ours}/only_read": ["read-only"],
         f"{ours}/newer": ["99", "newer"],
+        f"{ours}/foreign_one": ["belongs to another program", "it has a table stuff"],
         "postgresql://": ["the host and the database are missing"],
         f"postgresql://lictor:wrong-word@{host}/{name}?nonsense=1": ["nonsense"],
         f"oracle://lictor:wrong-word@{host}/{name}": ["is no database that lictord knows"],
@@ -551,6 +557,35 @@ def test_a_server_that_answers_nothing_is_named_in_time(tmp_path):
         listener.close()
         for connection in taken:
             connection.close()
+
+
+def test_a_server_that_waits_for_its_database_can_be_ended(database):
+    closed = free_port()
+    database.start()
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = database.start("--wait-for-database", url=f"postgresql://lictor@127.0.0.1:{closed}/x", wait=False)
+        eventually(lambda server=server: "database.waiting" in server.logs())
+        process, server.process = server.process, None
+        process.send_signal(how)
+        assert process.wait(seconds(15)) == 0
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for(postgresql, tmp_path):
+    address = f"127.0.0.1:{postgresql.port}"
+    for url, said in ((f"postgresql://lictor:wrong-word@{address}/postgres", "password authentication failed"),
+                      (postgresql.url("missing"), 'database "missing" does not exist')):
+        finished = start_on(tmp_path, url, "--wait-for-database")
+        assert finished.code == 1 and said in finished.err and "See user, password and database" in finished.err, finished
+
+
+def test_two_servers_share_no_data_directory(database, tmp_path):
+    """The keys and the address in it are one server's, on whatever database."""
+    server = database.start()
+    finished = run(BIN_DIR / "lictord", "--data", server.data, "--listen", f"127.0.0.1:{free_port()}", "--log-file", "-",
+                   "--database-url", database.url)
+    assert finished.code == 1 and f"{server.data} is in use by process {server.process.pid}" in finished.err, finished
+    assert server.url in finished.err, "where it serves"
+    assert (server.data / "lictord.url").exists()
 
 
 def test_it_waits_for_a_database_when_told_to(secrets, tmp_path):
