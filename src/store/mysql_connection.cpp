@@ -216,8 +216,7 @@ void MysqlConnection::set_up() {
   settings += std::to_string(lock_seconds) + "; SET SESSION TRANSACTION ISOLATION LEVEL ";
   settings += options_.read_only ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED, READ WRITE";
   settings += "; /*M!100300 SET SESSION idle_transaction_timeout = 60 */ /*!80000 SET SESSION wait_timeout = 60 */";
-  // A server that leads and says nothing any more, frozen or gone, has the lock that makes it the leader until then.
-  if (!options_.read_only) settings += "; SET SESSION wait_timeout = 30";
+  if (!options_.settings.empty()) settings += "; " + options_.settings;
   execute(settings.c_str());
 }
 

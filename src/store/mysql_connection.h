@@ -30,6 +30,7 @@ class MysqlConnection final : public Connection {
     bool read_only = false;               // for readers: a mistake in a statement can't change anything
     std::chrono::milliseconds recycle{};  // age at which it is opened anew, between transactions; 0: never
     std::shared_ptr<ConnectionCounters> counters = nullptr;
+    std::string settings = {};  // statements that run when it was opened
   };
 
   explicit MysqlConnection(Options options);

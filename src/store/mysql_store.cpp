@@ -106,8 +106,11 @@ class MysqlPreparation {
 std::unique_ptr<Store> open_mysql(const MysqlOptions& options) {
   const MysqlConnection::Options connection{
       .address = parse_mysql_address(options.url), .timeout = options.timeout, .recycle = options.recycle};
+  MysqlConnection::Options writing = connection;
+  // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
+  writing.settings = "SET SESSION wait_timeout = 10";
   const auto prepare = [](MysqlConnection& writer) { MysqlPreparation(writer).run(); };
-  return open_server_store<MysqlConnection, MysqlTx>(connection, connection, prepare, options.on_commit);
+  return open_server_store<MysqlConnection, MysqlTx>(connection, writing, prepare, options.on_commit);
 }
 
 }  // namespace lictor::store

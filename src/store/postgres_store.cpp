@@ -18,7 +18,7 @@ constexpr const char* kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = "
     "force_generic_plan; "
     // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
-    "SET idle_session_timeout = '30s'";
+    "SET idle_session_timeout = '10s'";
 
 }  // namespace
 

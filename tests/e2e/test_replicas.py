@@ -389,6 +389,23 @@ def test_one_does_the_background_work_and_another_takes_over(database):
     assert ended == "2", "each seat ends once, whoever sweeps"
 
 
+def test_a_leader_that_hangs_leads_no_more(database):
+    """Its machine answers for its connections, and it says nothing on them."""
+    first = database.start()
+    eventually(lambda: figure(first, "lictor_background_leader") == 1)
+    second = database.start()
+    key = equip(first)
+    first.process.send_signal(signal.SIGSTOP)
+    try:
+        eventually(lambda: figure(second, "lictor_background_leader") == 1, 30)
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    eventually(lambda: figure(first, "lictor_background_leader") == 0)
+    assert figure(second, "lictor_background_leader") == 1
+    license_ = first.create_license("p")
+    assert ask(first, ACTIVATE, license_, key) == ask(second, VALIDATE, license_, key) == "OK"
+
+
 def test_servers_of_a_moved_database_stop(database, tmp_path):
     server = database.start()
     equip(server)
