@@ -8,10 +8,21 @@ install(FILES ${deploy}/systemd/lictord.service ${deploy}/systemd/lictord-backup
   ${deploy}/systemd/lictord-backup.timer DESTINATION /lib/systemd/system)
 install(FILES ${deploy}/debian/copyright DESTINATION share/doc/lictor)
 install(FILES ${deploy}/debian/lintian-overrides DESTINATION share/lintian/overrides RENAME lictor)
-install(DIRECTORY ${deploy}/nginx ${deploy}/apache ${deploy}/monitoring DESTINATION share/doc/lictor/examples)
-foreach(page operations options http-api cli)
-  install(FILES ${PROJECT_SOURCE_DIR}/docs/${page}.md DESTINATION share/doc/lictor)
+# One by one where the directory may hold what is secret, or what only the source tree has a use for.
+install(DIRECTORY ${deploy}/nginx ${deploy}/apache ${deploy}/monitoring ${deploy}/cluster ${deploy}/kubernetes ${deploy}/systemd
+  DESTINATION share/doc/lictor/examples)
+install(FILES ${deploy}/docker/Dockerfile ${deploy}/docker/compose.yaml ${deploy}/docker/nginx.conf
+  DESTINATION share/doc/lictor/examples/docker)
+install(PROGRAMS ${deploy}/docker/make-secrets DESTINATION share/doc/lictor/examples/docker)
+# The pages, which call deploy/ what is examples/ there.
+foreach(page operations options http-api cli performance)
+  file(READ ${PROJECT_SOURCE_DIR}/docs/${page}.md text)
+  string(REPLACE "](../deploy/" "](examples/" text "${text}")
+  file(WRITE ${CMAKE_BINARY_DIR}/package/${page}.md "${text}")
+  set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/${page}.md)
+  install(FILES ${CMAKE_BINARY_DIR}/package/${page}.md DESTINATION share/doc/lictor)
 endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/decisions DESTINATION share/doc/lictor)
 
 # Whoever publishes packages is who people write to: cmake -D LICTOR_PACKAGE_CONTACT="Name <name@host>".
 set(LICTOR_PACKAGE_CONTACT "The Lictor authors <maintainers@lictor.example>" CACHE STRING "Maintainer of the Debian package")

@@ -64,6 +64,24 @@ def test_what_is_in_it(package):
     assert ".debug_info" not in run("readelf", "--sections", "--wide", root / "usr/bin/lictord").out
 
 
+def test_its_pages_lead_to_what_is_there(package):
+    _, root = package
+    doc = root / "usr/share/doc/lictor"
+    pages = [*doc.glob("*.md"), *doc.glob("decisions/*.md")]
+    assert {"operations.md", "options.md", "http-api.md", "cli.md"} <= {page.name for page in pages}
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert (doc / "operations.md").read_text(encoding="utf-8") == text.replace("](../deploy/", "](examples/"), "and nothing else"
+    for name in ("nginx", "apache", "monitoring", "cluster", "kubernetes", "systemd", "docker"):
+        shipped = [path for path in (doc / "examples" / name).rglob("*") if path.is_file()]
+        assert shipped, name
+        for path in shipped:
+            assert path.read_bytes() == (ROOT / "deploy" / path.relative_to(doc / "examples")).read_bytes(), path
+    assert not (doc / "examples/docker/secrets").exists()
+
+
 def test_it_runs_from_there(package):
     _, root = package
     said = run(root / "usr/bin/lictord", "--version")
