@@ -215,6 +215,7 @@ std::unique_ptr<store::Store> Daemon::Parts::open_database() {
   return open_store(
       options, [this](double seconds) { commit_seconds.observe(seconds); },
       [this](const char* why) {
+        notify.still_starting("Waiting for the database");
         log.warning("database.waiting", "The database can't be reached yet; trying again", {{"error", why}});
       });
 }

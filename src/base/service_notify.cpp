@@ -59,6 +59,9 @@ void ServiceNotify::ready(std::string_view status) const {
   send(fmt::format("READY=1\nSTATUS={}\n", one_line(status)));
 }
 void ServiceNotify::status(std::string_view status) const { send(fmt::format("STATUS={}\n", one_line(status))); }
+void ServiceNotify::still_starting(std::string_view status) const {
+  send(fmt::format("EXTEND_TIMEOUT_USEC=30000000\nSTATUS={}\n", one_line(status)));
+}
 void ServiceNotify::reloading(std::chrono::microseconds monotonic) const {
   send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reading the options again\n", monotonic.count()));
 }

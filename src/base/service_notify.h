@@ -24,6 +24,8 @@ class ServiceNotify {
 
   void ready(std::string_view status) const;
   void status(std::string_view status) const;
+  // The start goes on: its time limit (TimeoutStartSec=) ends half a minute from now at the earliest.
+  void still_starting(std::string_view status) const;
   void reloading(std::chrono::microseconds monotonic) const;  // followed by ready()
   void stopping() const;
   void watchdog() const;

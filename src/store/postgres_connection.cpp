@@ -46,10 +46,11 @@ std::int64_t big_endian(const char* data, int size) noexcept {
 // libpq gives no SQLSTATE of a connection that was refused. A server that speaks another language than English passes
 // for one that can't be reached.
 bool is_refusal(std::string_view reason) {
-  constexpr std::array<std::string_view, 4> kRefusals{"password authentication failed", "no password supplied",
-                                                      "no pg_hba.conf entry", "does not exist"};
+  constexpr std::array<std::string_view, 3> kRefusals{"password authentication failed", "no pg_hba.conf entry",
+                                                      "does not exist"};
   const auto says = [reason](std::string_view words) { return reason.find(words) != std::string_view::npos; };
   // Of several hosts one may only be away. A socket that "does not exist" says so in the words of the system.
+  if (says("no password supplied")) return true;
   return std::ranges::any_of(kRefusals, says) && says("FATAL:") && !says("refused") && !says("timeout") &&
          !says("could not translate");
 }

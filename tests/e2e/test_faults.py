@@ -362,6 +362,7 @@ def held_now(server, license_, now):
     return {row["client_id"] for row in rows if row["until"] > now}
 
 
+@pytest.mark.sqlite  # on a database server its clock counts: test_replicas.py
 def test_steps_of_the_clock_are_named_and_give_no_seat_too_many(stepping):
     server = stepping.server
     api_key = server.create_api_key()["api_key"]

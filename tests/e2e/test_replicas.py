@@ -590,6 +590,7 @@ def test_a_server_that_waits_for_its_database_can_be_ended(database):
 def test_what_waiting_does_not_mend_is_not_waited_for(postgresql, tmp_path):
     address = f"127.0.0.1:{postgresql.port}"
     for url, said in ((f"postgresql://lictor:wrong-word@{address}/postgres", "password authentication failed"),
+                      (f"postgresql://lictor@{address}/postgres", "no password supplied"),
                       (postgresql.url("missing"), 'database "missing" does not exist')):
         finished = start_on(tmp_path, url, "--wait-for-database")
         assert finished.code == 1 and said in finished.err and "See user, password and database" in finished.err, finished

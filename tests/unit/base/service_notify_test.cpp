@@ -47,6 +47,8 @@ TEST(ServiceNotify, TellsAPathOrAnAbstractNameOneDatagramEach) {
     const ServiceNotify notify(name);
     EXPECT_TRUE(notify.active());
     EXPECT_EQ(notify.problem(), "");
+    notify.still_starting("Waiting\nfor it");
+    EXPECT_EQ(manager.next(), "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=Waiting for it\n");
     notify.ready("Listening\nWATCHDOG=trigger");
     EXPECT_EQ(manager.next(), "READY=1\nSTATUS=Listening WATCHDOG=trigger\n") << "a line's end would begin a variable";
     notify.reloading(microseconds(1234567));
