@@ -180,7 +180,8 @@ class Patroni(Database):
         other = next(name for name in WITH_POSTGRESQL if name != leader)
         with self.outage():
             address = self.ports[f"192.0.2.2{NODES.index(leader) + 1}:8008"]
-            answer = requests.post(f"http://{address}/switchover", json={"leader": leader, "candidate": other}, timeout=60)
+            answer = requests.post(f"http://{address}/switchover", json={"leader": leader, "candidate": other}, timeout=60,
+                                   auth=("patroni", self.passwords["restapi"]))
             assert answer.status_code == 200, answer.text
             eventually(lambda: self.leader() == other, 60)
         eventually(self.is_complete, 90, pause=0.2)
