@@ -53,8 +53,8 @@ class ApiKeys {
  public:
   ApiKeys(unsigned io_threads, const crypto::Prf::Key& process_key);
   ~ApiKeys();
-  // Becomes what the database has: what it has not is not known any more. Not while add() or revoke() is called for what
-  // `reader` does not see yet: all three belong to one thread (the write path's) once there is one. Seen by every
+  // Becomes what the database has: what it has not is not known any more. Not while add() or revoke() is called for
+  // what `reader` does not see yet: all three belong to one thread (the write path's) once there is one. Seen by every
   // thread's next find().
   void load(store::Reader& reader);
   void add(const store::ApiKey& key);  // also replaces

@@ -45,10 +45,10 @@ struct FeedOptions {
 };
 
 struct FeedCounts {
-  std::uint64_t notes = 0;    // of others' changes that were applied
-  std::uint64_t resets = 0;   // times all that was in memory was dropped
-  std::uint64_t lost = 0;     // times the feed was lost
-  std::int64_t sequence = 0;  // of the last event that is in
+  std::uint64_t notes = 0;                   // of others' changes that were applied
+  std::uint64_t resets = 0;                  // times all that was in memory was dropped
+  std::uint64_t lost = 0;                    // times the feed was lost
+  std::int64_t sequence = 0;                 // of the last event that is in
   std::chrono::milliseconds clock_ahead{0};  // of the database, before this machine's
 };
 

@@ -33,7 +33,8 @@ void apply(Connection& connection, const Migration& migration) {
   Transaction transaction(connection);
   connection.execute(migration.sql);
   if (migration.fill != nullptr) migration.fill(connection);
-  Statement(connection, sql::kInsertMigration).run(migration.version, migration.name, connection.milliseconds() / 1'000);
+  Statement(connection, sql::kInsertMigration)
+      .run(migration.version, migration.name, connection.milliseconds() / 1'000);
   transaction.commit();
 }
 

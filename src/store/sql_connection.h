@@ -126,8 +126,8 @@ class Connection {
   virtual bool commit_is_unknown() const noexcept { return false; }
   virtual bool has_table(std::string_view name) = 0;
   virtual std::uint64_t generation() const noexcept { return 1; }  // counts the times it was opened
-  virtual std::int64_t milliseconds() = 0;  // since 1970, by the database's clock
-  virtual std::string name() const = 0;     // for messages
+  virtual std::int64_t milliseconds() = 0;                         // since 1970, by the database's clock
+  virtual std::string name() const = 0;                            // for messages
 
   std::int64_t number(std::string_view sql);  // the first column of the first row
   [[noreturn]] void fail_corrupt(std::string_view what) const;
