@@ -186,7 +186,14 @@ std::string without_password(const std::string& url) {
   return "postgresql://" + (user.empty() ? "" : user + "@") + hosts_and_ports(hosts, port) + "/" + database;
 }
 
-PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) { open(); }
+PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) {
+  try {
+    open();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
 
 PostgresConnection::~PostgresConnection() { close(); }
 
