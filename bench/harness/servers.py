@@ -326,6 +326,7 @@ def validations(bench: Bench, database: PostgreSql) -> None:
               detail=f'{spelled(ours)} against {spelled(theirs)} a second')
 
 
+SETTINGS = ('max_wal_size = 8GB', 'shared_buffers = 2GB')
 FILLING = ('fsync = off', 'full_page_writes = off', 'max_wal_size = 64GB', 'checkpoint_timeout = 1h', 'autovacuum = off',
            'maintenance_work_mem = 1GB')
 MEASURING = ('fsync = on', 'full_page_writes = on', 'max_wal_size = 8GB', 'checkpoint_timeout = 30min', 'autovacuum = on',
@@ -401,9 +402,6 @@ def size(bench: Bench, database: PostgreSql, directory: pathlib.Path, licenses: 
                       detail=f'{spelled(large)} against {spelled(small)} a second')
             for turn in turns:
                 turn.rates = []
-
-
-SETTINGS = ('max_wal_size = 8GB', 'shared_buffers = 2GB')
 
 
 def run_postgresql(bench: Bench) -> None:

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "base/encoding.h"
-#include "store/postgres_connection.h"
 
 namespace lictor::store {
 namespace {
@@ -49,6 +48,24 @@ base::Result<DatabaseUrl> parse_path(std::string_view path) {
   return DatabaseUrl{Engine::sqlite, std::string(path)};
 }
 
+// "a,b" and "1,2" as a:1,b:2. A port may stand for all of them.
+std::string hosts_and_ports(std::string_view hosts, std::string_view ports) {
+  const auto next = [](std::string_view& list) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    const std::string_view first = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    return first;
+  };
+  const bool one_port = ports.find(',') == std::string_view::npos;
+  std::string text;
+  do {
+    const std::string_view host = next(hosts), port = one_port ? ports : next(ports);
+    text.append(text.empty() ? "" : ",").append(host);
+    if (!port.empty()) text.append(":").append(port);
+  } while (!hosts.empty());
+  return text;
+}
+
 }  // namespace
 
 base::Result<DatabaseUrl> parse_database_url(std::string_view text) {
@@ -72,6 +89,24 @@ base::Result<DatabaseUrl> parse_database_url(std::string_view text) {
                    "which special characters are written as %XX"};
   }
   return DatabaseUrl{Engine::postgresql, std::move(uri)};
+}
+
+std::string without_password(const std::string& url) {
+  char* error = nullptr;
+  PQconninfoOption* const parsed = PQconninfoParse(url.c_str(), &error);
+  PQfreemem(error);
+  if (parsed == nullptr) return "postgresql:";
+  std::string user, hosts, port, database;
+  for (const PQconninfoOption* option = parsed; option->keyword != nullptr; ++option) {
+    const std::string_view keyword = option->keyword;
+    const char* const value = option->val == nullptr ? "" : option->val;
+    if (keyword == "user") user = value;
+    if (keyword == "host") hosts = value;
+    if (keyword == "port") port = value;
+    if (keyword == "dbname") database = value;
+  }
+  PQconninfoFree(parsed);
+  return "postgresql://" + (user.empty() ? "" : user + "@") + hosts_and_ports(hosts, port) + "/" + database;
 }
 
 std::string shown(const DatabaseUrl& url) {

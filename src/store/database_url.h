@@ -17,6 +17,9 @@ struct DatabaseUrl {
 // The Problem's message never has a part of the text behind the scheme, where a password may be.
 base::Result<DatabaseUrl> parse_database_url(std::string_view text);
 
+// A connection URI of libpq as messages may show it: without password, and without what options may hold.
+std::string without_password(const std::string& url);
+
 // As messages and logs may show it: without a password.
 std::string shown(const DatabaseUrl& url);
 

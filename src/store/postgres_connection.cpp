@@ -55,24 +55,6 @@ bool is_refusal(std::string_view reason) {
          !says("could not translate");
 }
 
-// "a,b" and "1,2" as a:1,b:2. A port may stand for all of them.
-std::string hosts_and_ports(std::string_view hosts, std::string_view ports) {
-  const auto next = [](std::string_view& list) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    const std::string_view first = list.substr(0, end);
-    list.remove_prefix(std::min(end + 1, list.size()));
-    return first;
-  };
-  const bool one_port = ports.find(',') == std::string_view::npos;
-  std::string text;
-  do {
-    const std::string_view host = next(hosts), port = one_port ? ports : next(ports);
-    text.append(text.empty() ? "" : ",").append(host);
-    if (!port.empty()) text.append(":").append(port);
-  } while (!hosts.empty());
-  return text;
-}
-
 std::string trimmed(const char* message) {
   std::string text = message == nullptr ? "" : message;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -166,24 +148,6 @@ std::string with_dollar_parameters(std::string_view sql, std::size_t& highest) {
     text.append("$").append(std::to_string(number));
   }
   return text;
-}
-
-std::string without_password(const std::string& url) {
-  char* error = nullptr;
-  PQconninfoOption* const parsed = PQconninfoParse(url.c_str(), &error);
-  PQfreemem(error);
-  if (parsed == nullptr) return "postgresql:";
-  std::string user, hosts, port, database;
-  for (const PQconninfoOption* option = parsed; option->keyword != nullptr; ++option) {
-    const std::string_view keyword = option->keyword;
-    const char* const value = option->val == nullptr ? "" : option->val;
-    if (keyword == "user") user = value;
-    if (keyword == "host") hosts = value;
-    if (keyword == "port") port = value;
-    if (keyword == "dbname") database = value;
-  }
-  PQconninfoFree(parsed);
-  return "postgresql://" + (user.empty() ? "" : user + "@") + hosts_and_ports(hosts, port) + "/" + database;
 }
 
 PostgresConnection::PostgresConnection(Options options) : options_(std::move(options)) {

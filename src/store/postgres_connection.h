@@ -125,9 +125,6 @@ struct PostgresConnection::Known {
   std::uint64_t prepared_in = 0;  // generation; 0: never
 };
 
-// A URL as messages may show it: without password, and without what options may hold.
-std::string without_password(const std::string& url);
-
 // ?1 and ? as PostgreSQL writes them: $1. `highest` becomes the number of values.
 std::string with_dollar_parameters(std::string_view sql, std::size_t& highest);
 

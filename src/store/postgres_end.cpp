@@ -1,6 +1,7 @@
 #include <array>
 #include <vector>
 
+#include "store/database_url.h"
 #include "store/migrations.h"
 #include "store/move_end.h"
 #include "store/postgres_array.h"

@@ -10,12 +10,22 @@ using Kind = StoreError::Kind;
 constexpr int kOldestServer = 140'000;  // 14.0, as PQserverVersion() counts
 // Replicas that start at the same time migrate one after the other. "lictor"
 constexpr const char* kLockMigrations = "SELECT pg_advisory_lock(118961237815666)";
+constexpr const char* kUnlockMigrations = "SELECT pg_advisory_unlock(118961237815666)";
 // Tables of extensions are nobody's.
 constexpr const char* kOtherTables =
     "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') "
     "AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND "
     "deptype = 'e') ORDER BY relname LIMIT 1";
-constexpr const char* kUnlockMigrations = "SELECT pg_advisory_unlock(118961237815666)";
+
+// An empty database becomes ours; one of somebody else is left as it is.
+void refuse_other_tables(PostgresConnection& connection) {
+  if (connection.has_table("schema_migrations")) return;
+  Statement statement(connection, kOtherTables);
+  auto rows = statement.rows();
+  if (!rows.next()) return;
+  throw StoreError(Kind::other, "database " + connection.name() + ": it belongs to another program (it has a table " +
+                                    std::string(rows.text(0)) + "); it was left as it is. An empty database is needed");
+}
 
 }  // namespace
 
@@ -36,20 +46,6 @@ void require_usable(PostgresConnection& connection, bool for_writing) {
                      start + "its encoding must be UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)");
   }
 }
-
-namespace {
-
-// An empty database becomes ours; one of somebody else is left as it is.
-void refuse_other_tables(PostgresConnection& connection) {
-  if (connection.has_table("schema_migrations")) return;
-  Statement statement(connection, kOtherTables);
-  auto rows = statement.rows();
-  if (!rows.next()) return;
-  throw StoreError(Kind::other, "database " + connection.name() + ": it belongs to another program (it has a table " +
-                                    std::string(rows.text(0)) + "); it was left as it is. An empty database is needed");
-}
-
-}  // namespace
 
 void migrate_alone(PostgresConnection& connection) {
   connection.execute(kLockMigrations);
