@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 #include <tuple>
 
 #include "base/id.h"
@@ -53,45 +54,66 @@ bool SeatRollUp::run(std::int64_t head, base::UnixSeconds settled, const std::fu
 
 void SeatRollUp::read(Window& window, std::int64_t head) {
   std::size_t events = 0;
+  std::vector<SeatChange> changes;
   while (window.last < head && events < kWindowEvents && window.licenses.size() < kWindowLicenses) {
     const auto most = std::min<std::size_t>(kEventsAtOnce, static_cast<std::size_t>(head - window.last));
-    const std::int64_t last =
-        reader_.seat_events(window.last, most, [&](const store::SeatEvent& event) { take(window, event); });
+    changes.clear();
+    const std::int64_t last = reader_.seat_events(window.last, most, [&changes](const store::SeatEvent& event) {
+      if (const auto change = change_of(event)) changes.push_back(*change);
+    });
     if (last == window.last) {  // a hole at the end, which only a damaged database has
       window.last = head;
       return;
     }
+    look_up(window, changes);
+    for (const SeatChange& change : changes) take(window, change);
     events += most;
     window.last = last;
   }
 }
 
-void SeatRollUp::take(Window& window, const store::SeatEvent& event) {
+std::optional<SeatRollUp::SeatChange> SeatRollUp::change_of(const store::SeatEvent& event) {
   const bool granted = event.action == "seat.granted";
-  if (!granted && event.action != "seat.released") return;
+  if (!granted && event.action != "seat.released") return std::nullopt;
   const auto license = base::parse_id(base::kLicensePrefix, event.subject);
-  if (!license) return;
-  window.newest = std::max(window.newest, event.at);
-  auto found = window.licenses.find(*license);
-  if (found == window.licenses.end()) {
-    auto state = reader_.seats_of(*license);
-    if (!state) return;
-    found = window.licenses.emplace(*license, Fold{std::move(*state), {}}).first;
+  if (!license) return std::nullopt;
+  return SeatChange{.sequence = event.sequence,
+                    .at = event.at,
+                    .license = *license,
+                    .granted = granted,
+                    .lease_expired_at = number_in(event.detail, "\"lease_expired_at\":"),
+                    .seats_held = number_in(event.detail, "\"seats_held\":")};
+}
+
+// The states of the licenses that the window does not have yet.
+void SeatRollUp::look_up(Window& window, std::span<const SeatChange> changes) {
+  std::vector<base::Id> unknown;
+  for (const SeatChange& change : changes) {
+    if (!window.licenses.contains(change.license)) unknown.push_back(change.license);
   }
+  std::ranges::sort(unknown);
+  unknown.erase(std::unique(unknown.begin(), unknown.end()), unknown.end());
+  reader_.seats_of(unknown, [&window](store::LicenseSeats&& seats) {
+    window.licenses.emplace(seats.license_id, Fold{std::move(seats.state), {}});
+  });
+}
+
+void SeatRollUp::take(Window& window, const SeatChange& change) {
+  window.newest = std::max(window.newest, change.at);
+  const auto found = window.licenses.find(change.license);
+  if (found == window.licenses.end()) return;  // deleted
   store::SeatState& state = found->second.state;
-  if (event.sequence <= state.sequence) return;  // written before an interruption
-  const auto ended = number_in(event.detail, "\"lease_expired_at\":");
-  const base::UnixSeconds at = std::min(ended.value_or(event.at), event.at);
+  if (change.sequence <= state.sequence) return;  // written before an interruption
+  const base::UnixSeconds at = std::min(change.lease_expired_at.value_or(change.at), change.at);
   if (state.sequence == 0) state.series = licensing::begin_series(at);
   const std::int64_t before = state.series.held;
-  const std::uint32_t after =
-      as_count(number_in(event.detail, "\"seats_held\":").value_or(granted ? before + 1 : before - 1));
+  const std::uint32_t after = as_count(change.seats_held.value_or(change.granted ? before + 1 : before - 1));
   licensing::change(state.series, at, after, after, [&](const licensing::SeatDay& day) {
     found->second.days.push_back({state.product, state.license, day});
   });
-  state.sequence = event.sequence;
-  if (event.sequence > window.product_sequence) {
-    change_product(window, state.product, at, ended.has_value(), std::int64_t{after} - before);
+  state.sequence = change.sequence;
+  if (change.sequence > window.product_sequence) {
+    change_product(window, state.product, at, change.lease_expired_at.has_value(), std::int64_t{after} - before);
   }
 }
 

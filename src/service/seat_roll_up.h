@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -48,8 +50,19 @@ class SeatRollUp {
     base::UnixSeconds newest = 0;
   };
 
+  struct SeatChange {  // what an event says
+    std::int64_t sequence = 0;
+    base::UnixSeconds at = 0;
+    base::Id license;
+    bool granted = false;
+    std::optional<base::UnixSeconds> lease_expired_at;
+    std::optional<std::int64_t> seats_held;
+  };
+
   void read(Window& window, std::int64_t head);
-  void take(Window& window, const store::SeatEvent& event);
+  static std::optional<SeatChange> change_of(const store::SeatEvent& event);
+  void look_up(Window& window, std::span<const SeatChange> changes);
+  static void take(Window& window, const SeatChange& change);
   static void change_product(Window& window, store::Row product, base::UnixSeconds at, bool ended, std::int64_t delta);
   std::vector<Fold> fold_products(Window& window, base::UnixSeconds settled);
   bool store(Window& window, std::vector<Fold>&& products);

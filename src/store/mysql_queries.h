@@ -1,4 +1,4 @@
-// What only MySQL and MariaDB run: locks. Sets of rows are the shared statements with more rows (with_rows()). In the
+// What only MySQL and MariaDB run: locks. Sets of rows are the shared statements with more rows (row_sets.h). In the
 // form of queries.h, put as all others by mysql_text.h.
 #pragma once
 

@@ -13,19 +13,6 @@ constexpr std::string_view kConflict = " ON CONFLICT (", kDoUpdate = ") DO UPDAT
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_word(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c); }
 
-// Behind the parenthesis that closes the one at `open`.
-std::size_t behind_closing(std::string_view sql, std::size_t open) noexcept {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = open; i < sql.size(); ++i) {
-    if (sql[i] == '\'') quoted = !quoted;
-    if (quoted) continue;
-    if (sql[i] == '(') ++depth;
-    if (sql[i] == ')' && --depth == 0) return i + 1;
-  }
-  return sql.size();
-}
-
 // DELETE FROM t WHERE row IN (SELECT row FROM t …)
 std::optional<std::string> ordered_delete(std::string_view sql) {
   constexpr std::string_view kDelete = "DELETE FROM ";
@@ -107,28 +94,6 @@ class Translation {
 MysqlText mysql_text(std::string_view shared) {
   const auto deletes = ordered_delete(shared);
   return Translation(deletes ? std::string_view(*deletes) : shared).run();
-}
-
-std::string with_rows(std::string_view shared, std::size_t count) {
-  constexpr std::string_view kValues = " VALUES ", kIn = " IN (";
-  const std::size_t values = shared.find(kValues);
-  std::size_t begin = 0, end = 0;
-  if (values != std::string_view::npos) {
-    begin = values + kValues.size();
-    end = behind_closing(shared, begin);
-  } else {
-    begin = shared.find(kIn) + kIn.size();
-    end = behind_closing(shared, begin - 1) - 1;
-  }
-  std::string row;  // without the numbers of its values
-  bool number = false;
-  for (const char c : shared.substr(begin, end - begin)) {
-    number = c == '?' || (number && is_digit(c));
-    if (c == '?' || !number) row += c;
-  }
-  std::string sql(shared.substr(0, begin));
-  for (std::size_t i = 0; i < count; ++i) sql.append(i == 0 ? "" : ", ").append(row);
-  return sql.append(shared.substr(end));
 }
 
 std::string_view plain_insert(std::string_view shared) { return shared.substr(0, shared.find(kConflict)); }

@@ -1,10 +1,11 @@
 // The shared statements (queries.h) as MySQL and MariaDB take them. The differences are these, and no others:
 //
-//   ?1, ?2 …                                     ?, with the value given again where its number comes again
-//   row, rows, key as names                      `row`, `rows`, `key`: reserved words (keywords are in capitals)
-//   ON CONFLICT (…) DO UPDATE SET                ON DUPLICATE KEY UPDATE: whatever unique index is hit, see
-//   mysql_tx.cpp excluded.x                                   VALUES(x) DELETE FROM t WHERE row IN (SELECT row FROM t
-//   …)    DELETE FROM t …: it deletes in an order, up to a limit, itself
+//   ?1, ?2 …                        ?, with the value given again where its number comes again
+//   row, rows, key as names         `row`, `rows`, `key`: reserved words (keywords are in capitals)
+//   ON CONFLICT (…) DO UPDATE SET   ON DUPLICATE KEY UPDATE: whatever unique index is hit, see mysql_tx.cpp
+//   excluded.x                      VALUES(x)
+//   DELETE FROM t WHERE row IN (SELECT row FROM t …)
+//                                   DELETE FROM t …: it deletes in an order, up to a limit, itself
 //
 // Pure and thread-safe.
 #pragma once
@@ -23,10 +24,6 @@ struct MysqlText {
 };
 
 MysqlText mysql_text(std::string_view shared);
-
-// A statement of one row as one of `count`: the row behind VALUES, else the list within IN (…), comes that often, with
-// values of its own each time. Nothing but that row or list takes values.
-std::string with_rows(std::string_view shared, std::size_t count);
 
 // Without ON CONFLICT …
 std::string_view plain_insert(std::string_view shared);

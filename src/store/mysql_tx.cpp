@@ -41,7 +41,7 @@ std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
 }
 
 template <class Record>
-std::vector<std::optional<Record>> MysqlTx::lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
+std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::span<const LicenseRef> refs,
                                                       Record (*read)(const Statement::Rows&), int version_column) {
   const std::vector<Row> rows = rows_of(refs);
   const std::vector<Value> values(rows.begin(), rows.end());

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "store/mysql_connection.h"
-#include "store/mysql_rows.h"
+#include "store/row_sets.h"
 #include "store/server_tx.h"
 
 namespace lictor::store {
@@ -35,7 +35,7 @@ class MysqlTx final : public ServerTx {
 
   // The rows that `refs` stand for, locked, by id or by digest of the key.
   template <class Record>
-  std::vector<std::optional<Record>> lock_rows(MysqlList& query, std::span<const LicenseRef> refs,
+  std::vector<std::optional<Record>> lock_rows(SetReader& query, std::span<const LicenseRef> refs,
                                                Record (*read)(const Statement::Rows&), int version_column);
   std::vector<Row> rows_of(std::span<const LicenseRef> refs);
   void write_licenses(std::span<const LicenseUpdate> updates);
@@ -43,8 +43,8 @@ class MysqlTx final : public ServerTx {
   void look_up_unknown(std::span<const ActivationUpdate> updates);
 
   MysqlConnection& connection_;
-  MysqlList rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
-  MysqlRows write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
+  SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
+  SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
   LateStatement update_head_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;

@@ -1,7 +1,7 @@
-// store/statistics.h on SQLite. Each object belongs to the connection, and the thread, of its Tx or Reader.
+// store/statistics.h on every engine. Each object belongs to the connection, and the thread, of its Tx or Reader.
 #pragma once
 
-#include "store/sql_connection.h"
+#include "store/row_sets.h"
 #include "store/statistics.h"
 
 namespace lictor::store {
@@ -23,14 +23,15 @@ class SqlStatisticsTx final : public StatisticsTx {
   void count_usage(std::span<const UsageUpdate> updates);
 
  private:
-  void add_to_days(Statement& statement, std::vector<DayCount>&& counts);
-  void store_series(const SeatState& state);
+  static void add_to_days(SetWriter& writer, std::vector<DayCount>&& counts);
+  void store_series(std::span<const SeatState> states);
   void change_refusals(std::int64_t by);
   std::size_t drop_days(std::string_view first_kept, std::string_view drop_days, std::string_view drop_rows, Day before,
                         std::size_t most);
 
   Connection& connection_;
-  Statement add_usage_day_, add_refusal_day_, insert_refusal_, add_refusals_, upsert_series_;
+  SetWriter add_usage_days_, add_refusal_days_, insert_refusals_, upsert_series_, upsert_seat_days_, insert_pending_;
+  Statement add_refusals_;
 };
 
 class SqlStatisticsReader final : public StatisticsReader {
@@ -44,7 +45,7 @@ class SqlStatisticsReader final : public StatisticsReader {
   std::vector<PendingSeats> pending_seats() override;
   std::int64_t seat_events(std::int64_t after, std::size_t limit,
                            const std::function<void(const SeatEvent&)>& visit) override;
-  std::optional<SeatState> seats_of(const Id& license) override;
+  void seats_of(std::span<const Id> licenses, const std::function<void(LicenseSeats&&)>& visit) override;
   SeatState seats_of(Row product, Row license) override;
   std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) override;
   std::vector<licensing::SeatDay> closed_days(Row product, Row license, Day first, std::size_t limit) override;
@@ -56,7 +57,8 @@ class SqlStatisticsReader final : public StatisticsReader {
   std::vector<Row> products_of(const DayCountQuery& query);
 
   Connection& connection_;
-  Statement series_of_license_, seat_events_, due_licenses_;
+  SetReader series_of_ids_;
+  Statement seat_events_, due_licenses_;
 };
 
 }  // namespace lictor::store

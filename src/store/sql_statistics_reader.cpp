@@ -47,6 +47,8 @@ SeatState read_state(const Statement::Rows& rows) {
   return state;
 }
 
+LicenseSeats read_license_seats(const Statement::Rows& rows) { return {read_state(rows), rows.bytes16(10)}; }
+
 struct Licenses {  // bounds
   Row first = 0, last = 0;
 };
@@ -59,7 +61,7 @@ Licenses licenses_of(const DayCountQuery& query) {
 
 SqlStatisticsReader::SqlStatisticsReader(Connection& connection)
     : connection_(connection),
-      series_of_license_(connection, sql::kSeriesOfLicense),
+      series_of_ids_(connection, sql::kSeriesOfIds),
       seat_events_(connection, sql::kSeatEvents),
       due_licenses_(connection, sql::kDueLicenses) {}
 
@@ -177,9 +179,9 @@ std::int64_t SqlStatisticsReader::seat_events(std::int64_t after, std::size_t li
   return last;
 }
 
-std::optional<SeatState> SqlStatisticsReader::seats_of(const Id& license) {
-  auto rows = series_of_license_.rows(license);
-  return rows.next() ? std::optional(read_state(rows)) : std::nullopt;
+void SqlStatisticsReader::seats_of(std::span<const Id> licenses, const std::function<void(LicenseSeats&&)>& visit) {
+  const std::vector<Value> ids(licenses.begin(), licenses.end());
+  series_of_ids_.read(ids, 1, [&](const Statement::Rows& rows) { visit(read_license_seats(rows)); });
 }
 
 SeatState SqlStatisticsReader::seats_of(Row product, Row license) {
@@ -193,7 +195,7 @@ std::vector<LicenseSeats> SqlStatisticsReader::seats_of_licenses(Row product, Ro
   Statement statement(connection_, sql::kSeriesOfLicenses);
   auto rows = statement.rows(product, after, limit);
   std::vector<LicenseSeats> page;
-  while (rows.next()) page.push_back({read_state(rows), rows.bytes16(10)});
+  while (rows.next()) page.push_back(read_license_seats(rows));
   return page;
 }
 

@@ -34,13 +34,15 @@ void combine(std::vector<DayCount>& counts) {
 
 SqlStatisticsTx::SqlStatisticsTx(Connection& connection)
     : connection_(connection),
-      add_usage_day_(connection, sql::kAddUsageDay),
-      add_refusal_day_(connection, sql::kAddRefusalDay),
-      insert_refusal_(connection, sql::kInsertRefusal),
-      add_refusals_(connection, sql::kAddRefusals),
-      upsert_series_(connection, sql::kUpsertSeries) {}
+      add_usage_days_(connection, sql::kAddUsageDay),
+      add_refusal_days_(connection, sql::kAddRefusalDay),
+      insert_refusals_(connection, sql::kInsertRefusal),
+      upsert_series_(connection, sql::kUpsertSeries),
+      upsert_seat_days_(connection, sql::kUpsertSeatDay),
+      insert_pending_(connection, sql::kInsertPendingSeats),
+      add_refusals_(connection, sql::kAddRefusals) {}
 
-void SqlStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>&& counts) {
+void SqlStatisticsTx::add_to_days(SetWriter& writer, std::vector<DayCount>&& counts) {
   const std::size_t given = counts.size();
   for (std::size_t i = 0; i < given; ++i) {
     if (counts[i].license == 0) continue;
@@ -50,8 +52,9 @@ void SqlStatisticsTx::add_to_days(Statement& statement, std::vector<DayCount>&& 
   }
   combine(counts);
   for (const DayCount& count : counts) {
-    statement.run(count.day, count.product, count.license, count.name, count.amount);
+    writer.add(count.day, count.product, count.license, count.name, count.amount);
   }
+  writer.write();
 }
 
 void SqlStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
@@ -60,11 +63,11 @@ void SqlStatisticsTx::count_usage(std::span<const UsageUpdate> updates) {
   for (const UsageUpdate& update : updates) {
     counts.push_back({update.day, update.product, update.license, update.metric, update.quantity});
   }
-  add_to_days(add_usage_day_, std::move(counts));
+  add_to_days(add_usage_days_, std::move(counts));
 }
 
 void SqlStatisticsTx::count_refusals(std::span<const DayCount> counts) {
-  add_to_days(add_refusal_day_, {counts.begin(), counts.end()});
+  add_to_days(add_refusal_days_, {counts.begin(), counts.end()});
 }
 
 void SqlStatisticsTx::change_refusals(std::int64_t by) {
@@ -75,9 +78,10 @@ void SqlStatisticsTx::change_refusals(std::int64_t by) {
 
 void SqlStatisticsTx::add_refusals(std::span<const Refusal> refusals) {
   for (const Refusal& refusal : refusals) {
-    insert_refusal_.run(refusal.at, refusal.request_id, refusal.endpoint, refusal.code, refusal.message,
-                        refusal.details, refusal.license, refusal.client_id, refusal.actor);
+    insert_refusals_.add(refusal.at, refusal.request_id, refusal.endpoint, refusal.code, refusal.message,
+                         refusal.details, refusal.license, refusal.client_id, refusal.actor);
   }
+  insert_refusals_.write();
   change_refusals(static_cast<std::int64_t>(refusals.size()));
 }
 
@@ -152,27 +156,29 @@ std::size_t SqlStatisticsTx::drop_seat_days(Day before, std::size_t most) {
   return old.size();
 }
 
-void SqlStatisticsTx::store_series(const SeatState& state) {
-  const licensing::SeatSeries& series = state.series;
-  const auto levels = encode_levels(series.levels);
-  upsert_series_.run(state.product, state.license, state.sequence, series.held, series.since, series.changed,
-                     series.start, series.peak, series.seat_seconds, std::span<const std::uint8_t>(levels));
+void SqlStatisticsTx::store_series(std::span<const SeatState> states) {
+  std::vector<std::vector<std::uint8_t>> levels;  // until they are written
+  levels.reserve(states.size());
+  for (const auto& [product, license, sequence, series] : states) {
+    levels.push_back(encode_levels(series.levels));
+    upsert_series_.add(product, license, sequence, series.held, series.since, series.changed, series.start, series.peak,
+                       series.seat_seconds, std::span<const std::uint8_t>(levels.back()));
+  }
+  upsert_series_.write();
 }
 
 void SqlStatisticsTx::store_seats(const SeatChanges& changes) {
-  for (const SeatState& state : changes.states) store_series(state);
-  if (!changes.days.empty()) {
-    Statement upsert(connection_, sql::kUpsertSeatDay);
-    for (const auto& [product, license, day] : changes.days) {
-      upsert.run(product, license, day.day, day.start, day.peak, day.p95, day.seat_seconds);
-    }
+  store_series(changes.states);
+  for (const auto& [product, license, day] : changes.days) {
+    upsert_seat_days_.add(product, license, day.day, day.start, day.peak, day.p95, day.seat_seconds);
   }
+  upsert_seat_days_.write();
   if (changes.pending) {
     Statement(connection_, sql::kDeletePendingSeats).run();
-    Statement insert(connection_, sql::kInsertPendingSeats);
     for (const PendingSeats& second : *changes.pending) {
-      insert.run(second.product, second.at, second.ended, second.net, second.top);
+      insert_pending_.add(second.product, second.at, second.ended, second.net, second.top);
     }
+    insert_pending_.write();
   }
   if (changes.license_sequence) Statement(connection_, sql::kSetLicenseSequence).run(*changes.license_sequence);
   if (changes.product_sequence) Statement(connection_, sql::kSetProductSequence).run(*changes.product_sequence);

@@ -151,7 +151,13 @@ class StatisticsReader {
   // Visits the events about seats behind `after`; looks at `limit` events at most and returns the last it looked at.
   virtual std::int64_t seat_events(std::int64_t after, std::size_t limit,
                                    const std::function<void(const SeatEvent&)>& visit) = 0;
-  virtual std::optional<SeatState> seats_of(const Id& license) = 0;  // nothing: there is no such license
+  // Visits each once, in no order; those that don't exist are left out.
+  virtual void seats_of(std::span<const Id> licenses, const std::function<void(LicenseSeats&&)>& visit) = 0;
+  std::optional<SeatState> seats_of(const Id& license) {  // nothing: there is no such license
+    std::optional<SeatState> state;
+    seats_of(std::span(&license, 1), [&state](LicenseSeats&& seats) { state = std::move(seats.state); });
+    return state;
+  }
   virtual SeatState seats_of(Row product, Row license) = 0;
   // Those with a license behind `after`, in the order of their rows.
   virtual std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) = 0;

@@ -75,9 +75,9 @@ inline constexpr Text kUpsertSeries =
     "seat_seconds = excluded.seat_seconds, levels = excluded.levels";
 inline constexpr Text kSeries =
     "SELECT s.product, s.license, " LICTOR_SERIES_COLUMNS " FROM seat_series s WHERE s.product = ?1 AND s.license = ?2";
-inline constexpr Text kSeriesOfLicense =
-    "SELECT p.product, l.row, " LICTOR_SERIES_COLUMNS " FROM licenses l JOIN policies p ON p.row = l.policy "
-    "LEFT JOIN seat_series s ON s.product = p.product AND s.license = l.row WHERE l.id = ?1";
+inline constexpr Text kSeriesOfIds =
+    "SELECT p.product, l.row, " LICTOR_SERIES_COLUMNS ", l.id FROM licenses l JOIN policies p ON p.row = l.policy "
+    "LEFT JOIN seat_series s ON s.product = p.product AND s.license = l.row WHERE l.id IN (?)";
 inline constexpr Text kSeriesOfLicenses =
     "SELECT s.product, s.license, " LICTOR_SERIES_COLUMNS ", l.id FROM seat_series s JOIN licenses l ON l.row = s.license "
     "WHERE s.product = ?1 AND s.license > ?2 ORDER BY s.license LIMIT ?3";

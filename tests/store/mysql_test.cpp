@@ -11,8 +11,8 @@
 #include "store/cutting_proxy.h"
 #include "store/mysql_connection.h"
 #include "store/mysql_queries.h"
-#include "store/mysql_rows.h"
 #include "store/mysql_text.h"
+#include "store/row_sets.h"
 #include "store/statistics_conformance.h"
 #include "store/statistics_queries.h"
 

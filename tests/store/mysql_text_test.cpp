@@ -47,16 +47,7 @@ TEST(MysqlText, differs_from_the_shared_text_by_these_rules) {
   }
 }
 
-TEST(MysqlText, one_row_becomes_many) {
-  using store::with_rows;
-  EXPECT_EQ(with_rows("INSERT INTO t (a, b) VALUES (?1, ?2) ON CONFLICT (a) DO UPDATE SET b = excluded.b", 2),
-            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT (a) DO UPDATE SET b = excluded.b");
-  EXPECT_EQ(with_rows("INSERT INTO t (a, b) VALUES (?10, nullif(?11, 0))", 3),
-            "INSERT INTO t (a, b) VALUES (?, nullif(?, 0)), (?, nullif(?, 0)), (?, nullif(?, 0))");
-  EXPECT_EQ(with_rows("SELECT a FROM t WHERE b IN (?) ORDER BY a", 3),
-            "SELECT a FROM t WHERE b IN (?, ?, ?) ORDER BY a");
-  EXPECT_EQ(with_rows("SELECT a FROM t WHERE (b, c) IN ((?, ?))", 2),
-            "SELECT a FROM t WHERE (b, c) IN ((?, ?), (?, ?))");
+TEST(MysqlText, an_insert_that_refuses_what_is_there) {
   EXPECT_EQ(store::plain_insert("INSERT INTO t (a) VALUES (?) ON CONFLICT (a) DO UPDATE SET a = 1"),
             "INSERT INTO t (a) VALUES (?)");
 }

@@ -285,6 +285,36 @@ TEST_P(StatisticsConformance, series_of_seats_keep_every_member) {
   EXPECT_THAT(statistics().pending_seats(), IsEmpty());
 }
 
+TEST_P(StatisticsConformance, series_of_many_licenses_at_once) {
+  constexpr std::uint32_t kLicenses = 700;  // more than one statement takes, and no power of two
+  make_licenses(kLicenses);
+  store::SeatChanges changes;
+  for (std::uint32_t i = 1; i <= kLicenses; i += 2) {
+    const store::Row row = row_of(i).row;
+    changes.states.push_back({product(), row, i, {.held = i, .levels = {{i, 60}}}});
+    changes.days.push_back({product(), row, {.day = kDay, .start = i, .peak = i, .p95 = i, .seat_seconds = i}});
+  }
+  write([&](auto& tx) { tx.store_seats(changes); });
+  for (store::SeatState& state : changes.states) state.series.held += 1'000;
+  write([&](auto& tx) { tx.store_seats(changes); });
+
+  std::vector<store::Id> ids{id_of('l', 9'999)};
+  for (std::uint32_t i = 1; i <= kLicenses; ++i) ids.push_back(id_of('l', i));
+  std::map<store::Id, store::SeatState> found;
+  statistics().seats_of(ids, [&](store::LicenseSeats&& seats) {
+    EXPECT_TRUE(found.emplace(seats.license_id, std::move(seats.state)).second) << "each once";
+  });
+  ASSERT_EQ(found.size(), kLicenses);
+  for (std::uint32_t i = 1; i <= kLicenses; ++i) {
+    const store::SeatState& state = found.at(id_of('l', i));
+    EXPECT_EQ(state.license, row_of(i).row);
+    EXPECT_EQ(state.series.held, i % 2 == 1 ? 1'000 + i : 0U);
+    EXPECT_EQ(state.sequence, i % 2 == 1 ? i : 0);
+  }
+  EXPECT_THAT(statistics().closed_days(product(), row_of(699).row, kDay, 10), ElementsAre(changes.days.back().day));
+  statistics().seats_of({}, [](store::LicenseSeats&&) { FAIL() << "of none"; });
+}
+
 TEST_P(StatisticsConformance, events_about_seats) {
   store::Changes changes;
   changes.events = {event("seat.granted"), event("license.issued"), event("seat.released", "lic_2"), event("other")};
