@@ -116,6 +116,11 @@ class MysqlPrepared final : public Prepared {
     close();
   }
   void open(std::span<const Value> values) override { connection_.run(*statement_, known_.text, values); }
+  void run_rows(std::span<const Value> values) override {
+    if (!connection_.takes_rows()) return Prepared::run_rows(values);
+    connection_.run_rows(*statement_, known_.text, values);
+    close();
+  }
   bool next() override {
     const auto step = statement_->next();
     if (step == MysqlStatement::Step::failed) connection_.fail(statement_->handle());
@@ -162,7 +167,8 @@ void MysqlConnection::close() noexcept {
 
 void MysqlConnection::open() {
   close();
-  in_transaction_ = false;
+  in_transaction_ = begins_by_itself_ = false;
+  queued_.clear();
   ++generation_;
   connection_ = mysql_init(nullptr);
   if (connection_ == nullptr) throw std::bad_alloc();
@@ -199,6 +205,9 @@ void MysqlConnection::open() {
     close();
     throw StoreError(Kind::other, "database " + shown_ + ": the server offers no TLS, which ssl-mode asks for");
   }
+  unsigned int capabilities = 0;
+  mariadb_get_infov(connection_, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities);
+  takes_rows_ = options_.takes_rows && (capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32U)) != 0;
   opened_at_ = std::chrono::steady_clock::now();
   if (options_.counters) counted_.emplace(options_.counters);
   set_up();
@@ -269,15 +278,22 @@ void MysqlConnection::ask(const Work& work, bool changes_nothing) {
 }
 
 void MysqlConnection::run(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
-  ask([&] { run_once(statement, text, values); }, options_.read_only);
+  ask([&] { run_once(statement, text, [&] { return statement.execute(text, values); }); }, options_.read_only);
 }
 
-void MysqlConnection::run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
+void MysqlConnection::run_rows(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values) {
+  if (!values.empty()) run_once(statement, text, [&] { return statement.execute_rows(text, values); });
+}
+
+template <class Execute>
+void MysqlConnection::run_once(MysqlStatement& statement, const MysqlText& text, const Execute& execute) {
   ensure_open();
+  if (!in_transaction_) leave_transactions();
+  if (!queued_.empty()) send(std::exchange(queued_, {}).c_str());
   if (statement.generation() != generation_ && !statement.prepare(connection_, generation_, text.sql)) {
     fail(statement.handle());
   }
-  if (!statement.execute(text, values)) fail(statement.handle());
+  if (!execute()) fail(statement.handle());
   changed_rows_ = statement.changed_rows();
 }
 
@@ -285,8 +301,20 @@ std::unique_ptr<Prepared> MysqlConnection::prepare(std::string_view sql) {
   return std::make_unique<MysqlPrepared>(*this, sql);
 }
 
+void MysqlConnection::queue(std::string_view sql) { queued_.append(sql).append("; "); }
+
 void MysqlConnection::execute(const char* sql) {
   ensure_open();
+  if (!in_transaction_) leave_transactions();
+  send(std::exchange(queued_, {}).append(sql).c_str());
+}
+
+// Statements outside a transaction are to be committed by themselves.
+void MysqlConnection::leave_transactions() {
+  if (std::exchange(begins_by_itself_, false)) send("SET autocommit = 1");
+}
+
+void MysqlConnection::send(const char* sql) {
   if (mysql_query(connection_, sql) != 0) fail(nullptr);
   int more = 0;
   do {
@@ -298,10 +326,12 @@ void MysqlConnection::execute(const char* sql) {
   if (more > 0) fail(nullptr);
 }
 
+// One after the other, transactions that write begin without a word to the server.
 void MysqlConnection::begin() {
   commit_is_unknown_ = false;
-  ask([this] { execute("START TRANSACTION"); }, true);
-  in_transaction_ = true;
+  ensure_open();
+  if (!begins_by_itself_) ask([this] { execute("SET autocommit = 0"); }, true);
+  begins_by_itself_ = in_transaction_ = true;
 }
 
 void MysqlConnection::begin_reading() {
@@ -323,6 +353,7 @@ void MysqlConnection::commit() {
 }
 
 void MysqlConnection::roll_back() noexcept {
+  queued_.clear();
   if (!std::exchange(in_transaction_, false) || connection_ == nullptr) return;
   if (mysql_query(connection_, "ROLLBACK") != 0) close();
 }

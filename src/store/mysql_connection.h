@@ -31,12 +31,15 @@ class MysqlConnection final : public Connection {
     std::chrono::milliseconds recycle{};  // age at which it is opened anew, between transactions; 0: never
     std::shared_ptr<ConnectionCounters> counters = nullptr;
     std::string settings = {};  // statements that run when it was opened
+    bool takes_rows = true;     // where the server can
   };
 
   explicit MysqlConnection(Options options);
   ~MysqlConnection() override;
 
   std::unique_ptr<Prepared> prepare(std::string_view sql) override;
+  // MariaDB does, MySQL does not.
+  bool takes_rows() const noexcept override { return takes_rows_; }
   void execute(const char* sql) override;
   std::int64_t changed_rows() const override { return changed_rows_; }  // those that a statement found
   void begin() override;
@@ -64,6 +67,9 @@ class MysqlConnection final : public Connection {
   Known& known(std::string_view sql);
   // Sends the statement, prepared on this connection if it was not yet.
   void run(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
+  void run_rows(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
+  // Sends it with what is sent next, at last with the COMMIT. A whole statement without values; within a transaction.
+  void queue(std::string_view sql);
   // Of a statement, or of the connection when it is nullptr.
   [[noreturn]] void fail(MYSQL_STMT* statement);
   [[noreturn]] void fail(unsigned int error, const std::string& message);
@@ -71,7 +77,10 @@ class MysqlConnection final : public Connection {
  private:
   template <class Work>
   void ask(const Work& work, bool changes_nothing);
-  void run_once(MysqlStatement& statement, const MysqlText& text, std::span<const Value> values);
+  template <class Execute>
+  void run_once(MysqlStatement& statement, const MysqlText& text, const Execute& execute);
+  void send(const char* sql);
+  void leave_transactions();
   void open();
   bool is_old() const noexcept;
   void ensure_open();
@@ -84,7 +93,10 @@ class MysqlConnection final : public Connection {
   std::uint64_t generation_ = 0;
   std::chrono::steady_clock::time_point opened_at_;
   std::optional<CountedConnection> counted_;
+  bool takes_rows_ = false;
   bool in_transaction_ = false;
+  bool begins_by_itself_ = false;  // with its first statement: autocommit is off
+  std::string queued_;
   bool commit_is_unknown_ = false;
   std::int64_t changed_rows_ = 0;
   KnownStatements<Known> known_;

@@ -90,13 +90,49 @@ bool MysqlStatement::bind_columns() {
   return mysql_stmt_bind_result(handle_.get(), wanted_.data()) == 0;
 }
 
+// `rows` 0: what is given are values, not arrays of them.
+bool MysqlStatement::run(unsigned int rows) {
+  if (mysql_stmt_attr_set(handle_.get(), STMT_ATTR_ARRAY_SIZE, &rows) != 0) return false;
+  if (!given_.empty() && mysql_stmt_bind_param(handle_.get(), given_.data()) != 0) return false;
+  return mysql_stmt_execute(handle_.get()) == 0;
+}
+
 bool MysqlStatement::execute(const MysqlText& text, std::span<const Value> values) {
   given_.clear();
   for (const std::size_t value : text.values) given_.push_back(bind_of(values[value]));
   for (MYSQL_BIND& bind : given_) bind.length = &bind.buffer_length;
-  if (!given_.empty() && mysql_stmt_bind_param(handle_.get(), given_.data()) != 0) return false;
-  if (mysql_stmt_execute(handle_.get()) != 0) return false;
+  if (!run(0)) return false;
   return columns_.empty() || (bind_columns() && mysql_stmt_store_result(handle_.get()) == 0);
+}
+
+MYSQL_BIND MysqlStatement::GivenColumn::bind() {
+  MYSQL_BIND bind{};
+  bind.buffer_type = bytes.empty() ? MYSQL_TYPE_LONGLONG : MYSQL_TYPE_BLOB;
+  bind.buffer = bytes.empty() ? static_cast<void*>(numbers.data()) : static_cast<void*>(bytes.data());
+  bind.length = lengths.data();
+  bind.u.indicator = indicators.data();
+  return bind;
+}
+
+bool MysqlStatement::execute_rows(const MysqlText& text, std::span<const Value> values) {
+  given_columns_.resize(text.values.size());
+  given_.clear();
+  for (std::size_t i = 0; i < text.values.size(); ++i) {
+    GivenColumn& column = given_columns_[i];
+    column.numbers.clear();
+    column.bytes.clear();
+    column.lengths.clear();
+    column.indicators.clear();
+    for (std::size_t at = text.values[i]; at < values.size(); at += text.parameters) {
+      const Value& value = values[at];
+      column.indicators.push_back(value.kind == Value::Kind::null ? STMT_INDICATOR_NULL : STMT_INDICATOR_NONE);
+      column.numbers.push_back(value.number);
+      column.lengths.push_back(value.size);
+      if (value.kind == Value::Kind::text || value.kind == Value::Kind::blob) column.bytes.push_back(value.data);
+    }
+    given_.push_back(column.bind());
+  }
+  return run(static_cast<unsigned int>(values.size() / text.parameters));
 }
 
 // Texts that had no room yet.

@@ -22,6 +22,9 @@ class MysqlStatement {
   [[nodiscard]] bool prepare(MYSQL* connection, std::uint64_t generation, std::string_view sql);
   std::uint64_t generation() const noexcept { return generation_; }  // 0: never prepared
   [[nodiscard]] bool execute(const MysqlText& text, std::span<const Value> values);
+  // For each row of as many values as the text has parameters. One column's values are all of a kind, or NULL. Asks the
+  // server once: https://mariadb.com/kb/en/bulk-insert-column-wise-binding/
+  [[nodiscard]] bool execute_rows(const MysqlText& text, std::span<const Value> values);
   enum class Step : std::uint8_t { row, end, failed };
   [[nodiscard]] Step next();
   void close() noexcept;  // throws the rows away
@@ -40,6 +43,13 @@ class MysqlStatement {
     unsigned long length = 0;  // NOLINT(google-runtime-int): libmariadb's type
     my_bool is_null = 0, error = 0;
   };
+  struct GivenColumn {
+    std::vector<std::int64_t> numbers;
+    std::vector<const char*> bytes;
+    std::vector<unsigned long> lengths;  // NOLINT(google-runtime-int): libmariadb's type
+    std::vector<char> indicators;
+    MYSQL_BIND bind();
+  };
   struct Close {
     void operator()(MYSQL_STMT* statement) const noexcept { mysql_stmt_close(statement); }
   };
@@ -48,10 +58,12 @@ class MysqlStatement {
   void describe_columns();
   bool bind_columns();
   bool fetch_longer();
+  bool run(unsigned int rows);
 
   std::unique_ptr<MYSQL_STMT, Close> handle_;
   std::uint64_t generation_ = 0;
   std::vector<MYSQL_BIND> given_, wanted_;
+  std::vector<GivenColumn> given_columns_;
   std::vector<Column> columns_;
 };
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <stdexcept>
+
+#include "base/encoding.h"
 
 namespace lictor::store {
 namespace {
@@ -94,6 +97,29 @@ class Translation {
 MysqlText mysql_text(std::string_view shared) {
   const auto deletes = ordered_delete(shared);
   return Translation(deletes ? std::string_view(*deletes) : shared).run();
+}
+
+std::string with_literals(std::string_view shared, std::span<const Value> values) {
+  const MysqlText text = mysql_text(shared);
+  std::string sql;
+  std::size_t next = 0;
+  for (const char c : text.sql) {
+    if (c != '?') {
+      sql += c;
+      continue;
+    }
+    const Value& value = values[text.values[next++]];
+    if (value.kind == Value::Kind::number) {
+      sql += std::to_string(value.number);
+    } else if (value.kind == Value::Kind::blob) {
+      sql.append("x'")
+          .append(base::to_hex({reinterpret_cast<const std::uint8_t*>(value.data), value.size}))
+          .append("'");
+    } else {
+      throw std::logic_error("no value that can be written into a statement");
+    }
+  }
+  return sql;
 }
 
 std::string_view plain_insert(std::string_view shared) { return shared.substr(0, shared.find(kConflict)); }

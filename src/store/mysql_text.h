@@ -11,9 +11,12 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "store/sql_connection.h"
 
 namespace lictor::store {
 
@@ -24,6 +27,9 @@ struct MysqlText {
 };
 
 MysqlText mysql_text(std::string_view shared);
+
+// The statement as MySQL takes it, with the values, numbers and blobs, in the text.
+std::string with_literals(std::string_view shared, std::span<const Value> values);
 
 // Without ON CONFLICT …
 std::string_view plain_insert(std::string_view shared);

@@ -1,11 +1,13 @@
 #include "store/mysql_tx.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "store/fingerprint_codec.h"
 #include "store/license_index.h"
 #include "store/mysql_queries.h"
+#include "store/mysql_text.h"
 #include "store/records.h"
 
 namespace lictor::store {
@@ -25,8 +27,7 @@ MysqlTx::MysqlTx(MysqlConnection& connection)
       insert_activations_(connection, plain_insert(sql::kUpsertActivation)),
       update_activations_(connection, sql::kUpsertActivation),
       insert_licenses_(connection, sql::kInsertLicense),
-      insert_events_(connection, sql::kInsertEvent),
-      update_head_(connection, sql::kUpdateAuditHead) {}
+      insert_events_(connection, sql::kInsertEvent) {}
 
 std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
   std::vector<Value> ids, digests;
@@ -138,9 +139,15 @@ void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, st
   insert_events_.write();
 }
 
+// What is written at last goes with the COMMIT.
 void MysqlTx::write_head(const ChainLink& head) {
-  update_head_->run(head.sequence, std::span<const std::uint8_t>(head.hash));
-  expect_one("the audit head");
+  const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
+  connection_.queue(with_literals(sql::kUpdateAuditHead, values));
+}
+
+void MysqlTx::add_totals(const Totals& change) {
+  const std::array<Value, 3> values{Value(change.licenses), Value(change.active_licenses), Value(change.seats_held)};
+  connection_.queue(with_literals(sql::kAddTotals, values));
 }
 
 void MysqlTx::write_catalog_version(std::int64_t version) {

@@ -29,6 +29,7 @@ class MysqlTx final : public ServerTx {
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
   void write_head(const ChainLink& head) override;
   void write_catalog_version(std::int64_t version) override;
+  void add_totals(const Totals& change) override;
 
  private:
   using ClientKey = std::pair<Row, std::string>;
@@ -45,7 +46,6 @@ class MysqlTx final : public ServerTx {
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
   SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  LateStatement update_head_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
 };

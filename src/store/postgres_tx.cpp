@@ -1,5 +1,6 @@
 #include "store/postgres_tx.h"
 
+#include <array>
 #include <cstring>
 
 #include "store/fingerprint_codec.h"
@@ -131,6 +132,11 @@ void PostgresTx::write_head(const ChainLink& head) {
 void PostgresTx::write_catalog_version(std::int64_t version) {
   const std::array<Value, 1> values{Value(version)};
   connection_.queue(sql::kUpdateCatalogHead, values);
+}
+
+void PostgresTx::add_totals(const Totals& change) {
+  const std::array<Value, 3> values{Value(change.licenses), Value(change.active_licenses), Value(change.seats_held)};
+  connection_.queue(sql::kAddTotals, values);
 }
 
 void PostgresTx::insert_licenses(std::span<const NewLicense> licenses) {

@@ -23,6 +23,7 @@ class PostgresTx final : public ServerTx {
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
   void write_head(const ChainLink& head) override;
   void write_catalog_version(std::int64_t version) override;
+  void add_totals(const Totals& change) override;
 
  private:
   // The rows that `refs` stand for, locked, by id or by digest of the key.

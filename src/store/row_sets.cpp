@@ -69,20 +69,27 @@ void SetReader::read(std::span<const Value> values, std::size_t each,
   }
 }
 
-std::size_t SetWriter::next_count(std::span<const Value> values) const noexcept {
-  const std::size_t most = std::bit_floor(std::min(values.size() / each_, RowSets::kMost));
+std::size_t SetWriter::next_count(std::span<const Value> values, bool takes_rows) const noexcept {
+  const std::size_t rows = values.size() / each_;
+  const std::size_t most = takes_rows ? rows : std::bit_floor(std::min(rows, RowSets::kMost));
   std::size_t count = 0, bytes = 0;
   for (; count < most && bytes < kMostBytes; ++count) {
     for (const Value& value : values.subspan(count * each_, each_)) bytes += value.size + sizeof value.number;
   }
-  return std::bit_floor(count);
+  return takes_rows ? count : std::bit_floor(count);
 }
 
 void SetWriter::write() {
   const auto values = std::exchange(values_, {});
+  const bool takes_rows = sets_.connection().takes_rows();
   for (std::span<const Value> rest(values); !rest.empty();) {
-    const std::size_t count = next_count(rest);
-    sets_.of(count).run(rest.first(count * each_));
+    const std::size_t count = next_count(rest, takes_rows);
+    const auto some = rest.first(count * each_);
+    if (takes_rows) {
+      sets_.of(1).run_rows(some);
+    } else {
+      sets_.of(count).run(some);
+    }
     rest = rest.subspan(count * each_);
   }
 }

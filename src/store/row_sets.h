@@ -46,7 +46,8 @@ class SetReader {
   std::vector<Value> padded_;
 };
 
-// INSERT … VALUES (…), (…) …: as few statements as the powers of two allow, none of many megabytes.
+// INSERT … VALUES (…), (…) …: as few statements as the powers of two allow, or one that takes rows where the engine has
+// such; none of many megabytes.
 class SetWriter {
  public:
   SetWriter(Connection& connection, std::string_view of_one) : sets_(connection, of_one) {}
@@ -60,7 +61,7 @@ class SetWriter {
   void write();
 
  private:
-  std::size_t next_count(std::span<const Value> values) const noexcept;
+  std::size_t next_count(std::span<const Value> values, bool takes_rows) const noexcept;
 
   RowSets sets_;
   std::size_t each_ = 1;

@@ -15,6 +15,10 @@ void Connection::fail_corrupt(std::string_view what) const {
   throw StoreError(StoreError::Kind::corrupt, "database " + name() + ": damaged: " + std::string(what));
 }
 
+void Prepared::run_rows(std::span<const Value> values) {
+  for (const std::size_t each = parameters(); !values.empty(); values = values.subspan(each)) run(values.first(each));
+}
+
 base::Bytes16 Statement::Rows::bytes16(int column) const {
   const auto bytes = blob(column);
   base::Bytes16 value;

@@ -91,6 +91,8 @@ class Prepared {
   virtual void open(std::span<const Value> values) = 0;  // then next() … close()
   virtual bool next() = 0;
   virtual void close() noexcept = 0;
+  // run() for each row, in order; `values` are those of all rows, parameters() of each.
+  virtual void run_rows(std::span<const Value> values);
   virtual std::size_t parameters() const noexcept = 0;  // how many values it takes
 
   // Of the present row. Columns count from 0. Views are valid until next().
@@ -116,6 +118,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   virtual std::unique_ptr<Prepared> prepare(std::string_view sql) = 0;
+  // Whether run_rows() asks the database once and not for each row.
+  virtual bool takes_rows() const noexcept { return false; }
   virtual void execute(const char* sql) = 0;      // one or more statements without values; rows are thrown away
   virtual std::int64_t changed_rows() const = 0;  // by the last statement
   virtual void begin() = 0;                       // a transaction that writes

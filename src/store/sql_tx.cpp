@@ -60,7 +60,11 @@ void SqlTx::begin() noexcept {
 
 void SqlTx::finish() {
   if (change_.licenses == 0 && change_.active_licenses == 0 && change_.seats_held == 0) return;
-  statements_.add_totals.run(change_.licenses, change_.active_licenses, change_.seats_held);
+  add_totals(change_);
+}
+
+void SqlTx::add_totals(const Totals& change) {
+  statements_.add_totals.run(change.licenses, change.active_licenses, change.seats_held);
   expect_one("the record of totals");
 }
 

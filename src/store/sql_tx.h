@@ -63,6 +63,7 @@ class SqlTx : public Tx {
   void store_usage(std::span<const UsageUpdate> updates);
   ChainLink read_head();
   virtual void append_events(std::span<const Event> events);
+  virtual void add_totals(const Totals& change);
 
  private:
   // What the hot path of a transaction runs; administration prepares its statements when it needs them.

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <stdexcept>
+
 #include "store/mysql_address.h"
 #include "store/mysql_queries.h"
 #include "store/statistics_queries.h"
@@ -45,6 +48,15 @@ TEST(MysqlText, differs_from_the_shared_text_by_these_rules) {
     for (const std::size_t value : expected.values) most = std::max(most, value + 1);
     EXPECT_EQ(text.parameters, most) << expected.shared;
   }
+}
+
+TEST(MysqlText, values_in_the_text) {
+  const std::array<std::uint8_t, 3> bytes{0x00, 0x27, 0xFF};
+  const std::array<store::Value, 2> values{store::Value(-5), store::Value(std::span<const std::uint8_t>(bytes))};
+  EXPECT_EQ(store::with_literals("UPDATE t SET row = row + ?1, b = ?2, c = ?1 WHERE one = 1", values),
+            "UPDATE t SET `row` = `row` + -5, b = x'0027ff', c = -5 WHERE one = 1");
+  const std::array<store::Value, 1> text{store::Value(std::string_view("'; DROP TABLE t"))};
+  EXPECT_THROW(store::with_literals("UPDATE t SET a = ?", text), std::logic_error) << "texts are given as values only";
 }
 
 TEST(MysqlText, an_insert_that_refuses_what_is_there) {
