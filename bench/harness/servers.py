@@ -75,8 +75,7 @@ function thread_init()
   prepare("count", "UPDATE licenses SET seats_held = seats_held + 1, last_check_in_at = 1800000000 WHERE `row` = ?", long)
   prepare("event", "INSERT INTO events (sequence, at, actor, action, subject, client, code, request_id, detail, hash) " ..
     "VALUES (nextval(peer_events), 1800000000, 'key_00000000000000000000000000', 'seat.granted', " ..
-    "'lic_00000000000000000000000000', ?, '', 'req_00000000000000000000000000', '{\"seats_held\":1}', " ..
-    "unhex(sha2(?, 256)))", text, text)
+    "?, ?, '', 'req_00000000000000000000000000', '{\"seats_held\":1}', unhex(sha2(?, 256)))", text, text, text)
   prepare("commit", "COMMIT")
 end
 local function run(name, ...)
@@ -92,7 +91,7 @@ function event()
   run("seat", license, client)
   run("grant", license, client, client)
   run("count", license)
-  run("event", client, client)
+  run("event", string.format("lic_%d", license), client, client)
   run("commit")
 end
 '''
