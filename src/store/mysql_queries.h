@@ -11,8 +11,8 @@ namespace lictor::store::sql {
 // clang-format off
 // First the rows that ids and digests stand for, without a lock; then these are locked in the order of the primary key,
 // in which InnoDB finds them, whoever else locks some of them. By another index they would be locked in its order.
-inline constexpr Text kRowsOfIds = "SELECT row FROM licenses WHERE id IN (?)";
-inline constexpr Text kRowsOfKeys = "SELECT row FROM licenses WHERE key_digest IN (?)";
+inline constexpr Text kRowsOfIds = "SELECT row, id FROM licenses WHERE id IN (?)";
+inline constexpr Text kRowsOfKeys = "SELECT row, key_digest FROM licenses WHERE key_digest IN (?)";
 #define LICTOR_LOCKED " FROM licenses FORCE INDEX (PRIMARY) WHERE row IN (?) ORDER BY row FOR UPDATE"
 inline constexpr Text kLockLicensesByRow =
     "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;

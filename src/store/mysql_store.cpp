@@ -104,8 +104,10 @@ class MysqlPreparation {
 }  // namespace
 
 std::unique_ptr<Store> open_mysql(const MysqlOptions& options) {
-  const MysqlConnection::Options connection{
-      .address = parse_mysql_address(options.url), .timeout = options.timeout, .recycle = options.recycle};
+  const MysqlConnection::Options connection{.address = parse_mysql_address(options.url),
+                                            .timeout = options.timeout,
+                                            .recycle = options.recycle,
+                                            .takes_rows = options.takes_rows};
   MysqlConnection::Options writing = connection;
   // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
   writing.settings = "SET SESSION wait_timeout = 10";

@@ -29,16 +29,38 @@ MysqlTx::MysqlTx(MysqlConnection& connection)
       insert_licenses_(connection, sql::kInsertLicense),
       insert_events_(connection, sql::kInsertEvent) {}
 
-std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
+// Adds those of the refs that are not known yet.
+void MysqlTx::look_up_rows(std::span<const LicenseRef> refs) {
+  if (known_rows_.size() > kMostKnown) known_rows_.clear();
   std::vector<Value> ids, digests;
-  for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).emplace_back(ref.value);
-  std::vector<Row> rows;
-  const auto keep = [&rows](const Statement::Rows& found) { rows.push_back(found.number(0)); };
+  for (const LicenseRef& ref : refs) {
+    if (!known_rows_.contains(ref.value)) (ref.by == LicenseRef::By::id ? ids : digests).emplace_back(ref.value);
+  }
+  const auto keep = [this](const Statement::Rows& found) { known_rows_[found.bytes16(1)] = found.number(0); };
   rows_of_ids_.read(ids, 1, keep);
   rows_of_keys_.read(digests, 1, keep);
+}
+
+std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
+  look_up_rows(refs);
+  std::vector<Row> rows;
+  for (const LicenseRef& ref : refs) {
+    if (const auto known = known_rows_.find(ref.value); known != known_rows_.end()) rows.push_back(known->second);
+  }
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   return rows;
+}
+
+// A license that is not what it was known as, because its key was changed or it was deleted: it is looked up anew, in
+// another try, because all licenses of a transaction are locked in one order.
+template <class Record>
+void MysqlTx::forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked) {
+  bool changed = false;
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (!locked[i]) changed = known_rows_.erase(refs[i].value) != 0 || changed;
+  }
+  if (changed) throw StoreError(StoreError::Kind::retry, "database " + connection_.name() + ": a license was changed");
 }
 
 template <class Record>
@@ -46,12 +68,14 @@ std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::spa
                                                       Record (*read)(const Statement::Rows&), int version_column) {
   const std::vector<Row> rows = rows_of(refs);
   const std::vector<Value> values(rows.begin(), rows.end());
-  LicenseIndex<Record> locked;  // as they are now: a key may have changed before it was locked
+  LicenseIndex<Record> index;
   query.read(values, 1, [&](const Statement::Rows& found) {
-    note_locked(locked.add(read(found)));
+    note_locked(index.add(read(found)));
     note_catalog_version(found.number(version_column));
   });
-  return locked.of(refs);
+  auto locked = index.of(refs);
+  forget_changed<Record>(refs, locked);
+  return locked;
 }
 
 std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef> refs) {

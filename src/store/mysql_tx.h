@@ -2,6 +2,7 @@
 // anything is decided from them (design.md, section 2), and what a batch changes is written by statements of many rows.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <string>
 #include <utility>
@@ -39,6 +40,9 @@ class MysqlTx final : public ServerTx {
   std::vector<std::optional<Record>> lock_rows(SetReader& query, std::span<const LicenseRef> refs,
                                                Record (*read)(const Statement::Rows&), int version_column);
   std::vector<Row> rows_of(std::span<const LicenseRef> refs);
+  void look_up_rows(std::span<const LicenseRef> refs);
+  template <class Record>
+  void forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked);
   void write_licenses(std::span<const LicenseUpdate> updates);
   void write_activations(std::span<const ActivationUpdate> updates);
   void look_up_unknown(std::span<const ActivationUpdate> updates);
@@ -46,6 +50,13 @@ class MysqlTx final : public ServerTx {
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
   SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
+  struct IdHash {
+    std::size_t operator()(const base::Bytes16& id) const noexcept { return id.low64() ^ id.high64(); }
+  };
+  static constexpr std::size_t kMostKnown = 250'000;
+  // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
+  // another.
+  boost::unordered_flat_map<base::Bytes16, Row, IdHash> known_rows_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
 };

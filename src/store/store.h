@@ -457,6 +457,7 @@ struct MysqlOptions {
   std::chrono::milliseconds timeout{5'000};       // of connecting and of each answer
   std::chrono::milliseconds recycle{3'600'000};   // age at which a connection is opened anew; 0: never
   std::function<void(double seconds)> on_commit;  // as above
+  bool takes_rows = true;                         // false: never many rows in one statement's values, as MySQL
 };
 // Both migrate an empty or older database. Any number of processes may have it open. They throw StoreError that names
 // the reason.

@@ -224,6 +224,42 @@ TEST_P(StoreConformance, unique_values_are_refused_whole) {
   EXPECT_EQ(kind_of([&] { apply(changes); }), StoreError::Kind::unique_violation);
 }
 
+// Also when somebody else gave the key to another license, and this store has known whose it was.
+TEST_P(StoreConformance, licenses_are_locked_by_the_key_that_they_have_now) {
+  make_licenses(3);
+  const auto locked = [this](const store::LicenseRef& ref) {
+    store::Row row = 0;
+    store_->write([&](store::Tx& tx) {
+      const auto found = tx.lock(std::array{ref, by_key(2)});
+      ASSERT_TRUE(found[1]) << "whatever became of the other";
+      row = found[0] ? found[0]->row : 0;
+    });
+    return row;
+  };
+  const store::Row first = row_of(1).row, third = row_of(3).row;
+  EXPECT_EQ(locked(by_key(1)), first);
+  EXPECT_EQ(locked(by_key(3)), third);
+  const std::unique_ptr<store::Store> other = database_->url_for_others().empty() ? nullptr : database_->open();
+  const auto give_key = [&](std::uint64_t license, std::uint64_t key) {
+    (other ? *other : *store_).write([&](store::Tx& tx) {
+      const auto details = tx.lock_details(std::array{by_id(license)})[0].value();
+      tx.change_license({.row = details.license.row,
+                         .policy = details.license.policy,
+                         .overrides = details.license.overrides,
+                         .key_digest = id_of('k', key),
+                         .key = std::to_string(key),
+                         .holder = details.holder,
+                         .state = details.license.state});
+    });
+  };
+  give_key(1, 77);
+  give_key(3, 1);
+  EXPECT_EQ(locked(by_key(1)), third);
+  EXPECT_EQ(locked(by_key(3)), 0);
+  EXPECT_EQ(locked(by_key(77)), first);
+  EXPECT_EQ(locked(by_id(1)), first);
+}
+
 TEST_P(StoreConformance, an_update_of_what_is_not_there_is_no_success) {
   make_licenses(1);
   store::Changes changes;
