@@ -18,6 +18,7 @@ using Kind = StoreError::Kind;
 
 constexpr Oid kInt8 = 20, kText = 25, kBytea = 17;  // pg_type.dat
 constexpr int kBinary = 1;
+constexpr int kConnectTries = 20;
 constexpr const char* kOnlyReads =
     " (is it a standby? Name the primary, or all hosts: the one that is written to is found)";
 
@@ -201,8 +202,15 @@ void PostgresConnection::open() {
                           "3",
                           "read-write",
                           static_cast<const char*>(nullptr)};
-  connection_ = PQconnectdbParams(keys.data(), values.data(), 1);
-  if (connection_ == nullptr) throw std::bad_alloc();
+  // libpq measures its timeout by the wall clock. When that is set meanwhile, the time is over before it has passed.
+  for (int tries = 0; tries < kConnectTries; ++tries) {
+    const auto start = std::chrono::steady_clock::now();
+    close();
+    connection_ = PQconnectdbParams(keys.data(), values.data(), 1);
+    if (connection_ == nullptr) throw std::bad_alloc();
+    const bool timed_out = std::string_view(PQerrorMessage(connection_)).find("timeout expired") != std::string::npos;
+    if (!timed_out || std::chrono::steady_clock::now() - start >= std::chrono::seconds(seconds)) break;
+  }
   if (PQstatus(connection_) != CONNECTION_OK) {
     const std::string reason = trimmed(PQerrorMessage(connection_));
     const bool only_reads = reason.find("session is read-only") != std::string::npos;

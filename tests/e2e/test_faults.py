@@ -402,6 +402,30 @@ def test_steps_of_the_clock_are_named_and_give_no_seat_too_many(stepping):
     assert verified.code == 0, verified
 
 
+def test_connections_are_opened_while_the_clock_jumps(postgresql, tmp_path):
+    """libpq takes a step of the wall clock for a timeout."""
+    skip_with_sanitizers()
+    clock = SteppingClock(tmp_path)
+    url = postgresql.create_database("jumps")
+    ends = threading.Event()
+
+    def jump():
+        rng = random.Random(6)
+        while not ends.wait(0.002):
+            clock.set(rng.randrange(-30, 30) * HOUR)
+
+    thread = threading.Thread(target=jump)
+    thread.start()
+    try:
+        for number in range(5):
+            made = run(BIN_DIR / "lictord", "admin-key", "--data", tmp_path / str(number), "--database-url", url,
+                       env=clock.environment)
+            assert made.code == 0, made
+    finally:
+        ends.set()
+        thread.join()
+
+
 def test_many_threads_while_the_clock_jumps(stepping):
     """Seats are exact all the same, and nobody gets an internal error."""
     server = stepping.server
