@@ -22,6 +22,7 @@ from database_server import MariaDb, PostgreSql  # noqa: E402
 
 LICENSES = 100_000
 CONNECTIONS = 64
+MANY_CONNECTIONS = 256
 FIRST_ROUND = 4_000
 REPLICAS = 3
 
@@ -100,8 +101,9 @@ end
 class Activations:
     """Rounds of activations of new clients, spread over servers of one database. rate: of all together."""
 
-    def __init__(self, bench: Bench, name: str, servers, license_range: int):
+    def __init__(self, bench: Bench, name: str, servers, license_range: int, connections: int = CONNECTIONS):
         self.bench, self.name, self.servers, self.license_range = bench, name, servers, license_range
+        self.connections = connections
         self.rates: list[float] = []
         self.p99: list[float] = []
         self.count = FIRST_ROUND
@@ -114,7 +116,7 @@ class Activations:
         loads: list[Load | None] = [None] * len(files)
 
         def load(number):
-            loads[number] = self.bench.load_once(self.servers[number], files[number], CONNECTIONS // len(files), cpus=BOTH_CPUS)
+            loads[number] = self.bench.load_once(self.servers[number], files[number], self.connections // len(files), cpus=BOTH_CPUS)
 
         threads = [threading.Thread(target=load, args=(number,)) for number in range(len(files))]
         for thread in threads:
@@ -150,7 +152,8 @@ class PgBench:
 
 
 class SysBench:
-    def __init__(self, bench: Bench, database: MariaDb, name: str, by_socket: bool, license_range: int):
+    def __init__(self, bench: Bench, database: MariaDb, name: str, by_socket: bool, license_range: int,
+                 connections: int = CONNECTIONS):
         self.bench = bench
         self.rates: list[float] = []
         script = bench.work / 'peer.lua'
@@ -158,7 +161,7 @@ class SysBench:
         where = [f'--mysql-socket={database.directory}/socket'] if by_socket else [
             '--mysql-host=127.0.0.1', f'--mysql-port={database.port}']
         self.command = ['sysbench', '--db-driver=mysql', '--mysql-user=lictor', f'--mysql-password={database.password}',
-                        f'--mysql-db={name}', *where, f'--threads={CONNECTIONS}',
+                        f'--mysql-db={name}', *where, f'--threads={connections}',
                         f'--time={max(2, round(bench.seconds))}', '--mysql-ignore-errors=1213,1205',
                         f'--licenses={license_range}', str(script), 'run']
 
@@ -420,7 +423,7 @@ def run_size(bench: Bench) -> None:
 
 
 def run_mariadb(bench: Bench) -> None:
-    settings = ('innodb_buffer_pool_size = 1G', 'innodb_log_file_size = 1G')
+    settings = ('innodb_buffer_pool_size = 1G', 'innodb_log_file_size = 1G', 'max_connections = 400')
     with contextlib.closing(Closing(MariaDb(fsync=True, parent=bench.work, settings=settings))) as running:
         database = running.database
         data = filled(bench, database, 'ours')
@@ -433,6 +436,9 @@ def run_mariadb(bench: Bench) -> None:
                         Activations(bench, 'spread', [server], LICENSES), SysBench(bench, database, 'peer', by_socket, LICENSES), 3)
                 compare(bench, '4', f'MariaDB, {how}: activate, one hot license / one a transaction',
                         Activations(bench, 'hot', [server], 1), SysBench(bench, database, 'peer', by_socket, 1), 6)
+                compare(bench, '4', f'MariaDB, {how}: activate, spread, {MANY_CONNECTIONS} connections / one a transaction',
+                        Activations(bench, 'many', [server], LICENSES, MANY_CONNECTIONS),
+                        SysBench(bench, database, 'peer', by_socket, LICENSES, MANY_CONNECTIONS), 3)
 
 
 class Closing:

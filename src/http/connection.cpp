@@ -10,7 +10,8 @@ namespace lictor::http {
 namespace {
 
 constexpr std::chrono::seconds kLingerTimeout{2};
-constexpr std::size_t kLingerBytes = 256 * 1024;  // of input thrown away after the last answer
+constexpr std::chrono::milliseconds kStopLingerTimeout{500};  // of what is idle when the server stops
+constexpr std::size_t kLingerBytes = 256 * 1024;              // of input thrown away after the last answer
 
 }  // namespace
 
@@ -92,7 +93,7 @@ void Connection::settle() {
   if (closed_) return;
   if (!unsent_.empty()) return set_deadline(thread_.context_.now + thread_.limits_.write_timeout());
   if (phase() == Phase::finished) return linger();
-  if (phase() == Phase::idle && thread_.context_.stopping) return close();
+  if (phase() == Phase::idle && thread_.context_.stopping) return linger();
   set_deadline(deadline());
   if (readable_ && wants_input()) leave_unread();
 }
@@ -146,12 +147,14 @@ void Connection::on_writable() {
   settle();
 }
 
-// RFC 9112, section 9.6: closing at once, with input unread, could destroy the answer on its way.
+// RFC 9112, section 9.6: closing at once, with input unread, could destroy the answer on its way. To a request that
+// comes just now on an idle connection it would be a reset: a proxy takes that for an error, and an end for a
+// connection that went while it was idle, and asks another server.
 void Connection::linger() {
   if (!lingering_) {
     lingering_ = true;
     ::shutdown(socket_.number(), SHUT_WR);
-    set_deadline(thread_.context_.now + kLingerTimeout);
+    set_deadline(thread_.context_.now + (phase() == Phase::idle ? kStopLingerTimeout : kLingerTimeout));
   }
   if (readable_) leave_unread();
 }
@@ -181,7 +184,7 @@ void Connection::on_deadline() {
 void Connection::stop_when_idle() {
   char first = 0;
   const bool idle = phase() == Phase::idle && unsent_.empty();
-  if (idle && ::recv(socket_.number(), &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) close();
+  if (idle && ::recv(socket_.number(), &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) linger();
 }
 
 void Connection::set_deadline(TimePoint deadline) { thread_.deadlines_.set(*this, deadline); }

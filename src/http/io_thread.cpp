@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kMaxLingeringRefused = 256;       // refused connections that get a proper farewell
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after running out of descriptors or memory
 constexpr int kAcceptsInARow = 64;                      // then others get their turn
+constexpr int kLastAccepts = 4096;                      // when it stops: more can't wait (net.core.somaxconn)
 constexpr std::size_t kEventsInARow = 16;               // so that the first of them isn't answered late
 
 int open_epoll() {
@@ -178,8 +179,11 @@ void IoThread::on_tick() {
 void IoThread::stop(std::chrono::milliseconds grace) {
   if (context_.stopping) return;
   send_staged();
-  context_.stopping = true;
   end_at_ = context_.now + grace;
+  // Who is connected already may have asked something: closing the listener would reset it.
+  for (int i = 0; i < kLastAccepts && accept_one(); ++i) {
+  }
+  context_.stopping = true;
   listener_.close();
   deadlines_.for_each([](Deadlines::Node& node) { static_cast<Connection&>(node).stop_when_idle(); });
 }

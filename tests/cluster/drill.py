@@ -22,7 +22,7 @@ class Seen:
     writes: float  # seconds without any acknowledged write
     validations: float  # and without any validation answered
     lasted: float  # until the database was there again, by what did it; 0: it was no matter of the database
-    refused: list  # operations of requests that were refused for now or cut off
+    refused: list  # attempts that were refused for now or cut off
     slowest: float  # request
 
     def __str__(self):
@@ -57,7 +57,7 @@ class Drill:
         mine = self.cluster.outages[outages:]
         gap = self.load.ledger.gap
         seen = Seen(fault, gap("", begin, end, WRITES), gap("only_use", begin, end), sum(to - since for since, to in mine),
-                    [each.operation for each in during if each.outcome in ("UNAVAILABLE", "OVERLOADED") or
+                    [each for each in during if each.outcome in ("UNAVAILABLE", "OVERLOADED") or
                      each.outcome[0].isdigit() or each.outcome.endswith(("Error", "Closed", "Disconnected", "Line"))],
                     max((each.ended - each.began for each in during), default=0))
         self.seen.append(seen)

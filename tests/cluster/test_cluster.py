@@ -26,7 +26,8 @@ def test_nothing_acknowledged_is_lost_with_a_synchronous_standby(start_cluster):
     drill.fail_over()
     finished(drill)
     # Of changes that administrators make, a balancer can't know whether they may come twice.
-    assert set(rolled.refused) <= {"revoke", "suspend", "resume"}, f"a rolling restart is felt: {rolled.refused}"
+    felt = [attempt for attempt in rolled.refused if attempt.operation not in ("revoke", "suspend", "resume")]
+    assert not felt, f"a rolling restart is felt: {felt}"
 
 
 def test_what_the_standby_had_not_got_is_lost_and_nothing_else(start_cluster):

@@ -1,6 +1,7 @@
 // What a good client sees of the server: keep-alive, pipelines, limits, stopping.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <system_error>
 #include <thread>
 
@@ -367,6 +368,27 @@ TEST(ServerStop, ClosesIdleConnectionsAtOnce) {
   EXPECT_TRUE(idle.at_end());
   EXPECT_THROW(Client{server.port()}, std::runtime_error);
   server.server.stop(seconds(30));
+}
+
+// A proxy asks another server when a connection ends that it kept, but not when it is reset.
+TEST(ServerStop, ARequestThatCrossesTheEndOfAnIdleConnectionMeetsNoReset) {
+  TestServer server;
+  Client client(server.port());
+  EXPECT_EQ(client.ask(get("/"))->status, 200);
+  std::thread stopper([&] { server.server.stop(seconds(30)); });
+  char byte = 0;
+  EXPECT_EQ(::recv(client.socket(), &byte, 1, MSG_PEEK), 0) << "the end is told at once";
+  client.send(get("/"));
+  std::this_thread::sleep_for(milliseconds(50));
+  int error = 0;
+  socklen_t size = sizeof error;
+  EXPECT_EQ(::getsockopt(client.socket(), SOL_SOCKET, SO_ERROR, &error, &size), 0);
+  EXPECT_EQ(error, 0) << std::strerror(error);
+  EXPECT_EQ(::recv(client.socket(), &byte, 1, 0), 0);
+  client.close();
+  const auto start = steady_clock::now();
+  stopper.join();
+  EXPECT_LT(steady_clock::now() - start, seconds(5));
 }
 
 TEST(ServerStop, LetsRequestsInFlightFinish) {
