@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <future>
 #include <system_error>
 #include <thread>
 
@@ -389,6 +390,31 @@ TEST(ServerStop, ARequestThatCrossesTheEndOfAnIdleConnectionMeetsNoReset) {
   const auto start = steady_clock::now();
   stopper.join();
   EXPECT_LT(steady_clock::now() - start, seconds(5));
+}
+
+TEST(ServerStop, ServesWhoIsConnectedAlready) {
+  std::promise<void> held, go_on;
+  TestServer server(quick_options(), [&](Exchange& exchange) {
+    if (exchange.request().path == "/hold") {
+      held.set_value();
+      go_on.get_future().wait();
+    }
+    exchange.respond(200, "text/plain", {}, "ok");
+  });
+  Client first(server.port());
+  first.send(get("/hold"));
+  held.get_future().wait();  // the thread that would accept the second is busy
+  const std::jthread stopper([&] { server.server.stop(seconds(30)); });
+  std::this_thread::sleep_for(milliseconds(50));  // the order to stop waits for it, too
+  Client second(server.port());
+  second.send(get("/"));
+  go_on.set_value();
+  for (Client* const each : {&first, &second}) {
+    const auto answer = each->read_answer();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 200);
+    each->close();
+  }
 }
 
 TEST(ServerStop, LetsRequestsInFlightFinish) {
