@@ -45,7 +45,7 @@ inline std::string chunked(std::string_view body) { return with_body("Transfer-E
 
 inline void add_request_lines(std::vector<MalformedRequest>& rows) {
   const std::string_view bare = "\r\nHost: localhost\r\n\r\n";
-  const auto add = [&](std::string name, std::string line, int status = 400) {
+  const auto add = [&](std::string name, const std::string& line, int status = 400) {
     rows.push_back({std::move(name), line + std::string(bare), status});
   };
   add("no target and version", "GET");
@@ -90,7 +90,7 @@ inline void add_request_lines(std::vector<MalformedRequest>& rows) {
 }
 
 inline void add_targets(std::vector<MalformedRequest>& rows) {
-  const auto add = [&](std::string name, std::string target, int status = 400) {
+  const auto add = [&](std::string name, const std::string& target, int status = 400) {
     rows.push_back({std::move(name), with_target(target), status});
   };
   add("target without a slash", "health");
@@ -114,7 +114,7 @@ inline void add_targets(std::vector<MalformedRequest>& rows) {
 }
 
 inline void add_headers(std::vector<MalformedRequest>& rows) {
-  const auto add = [&](std::string name, std::string headers, int status = 400) {
+  const auto add = [&](std::string name, const std::string& headers, int status = 400) {
     rows.push_back({std::move(name), with_headers(headers), status});
   };
   add("space before the colon", "X-A : 1\r\n");
@@ -165,7 +165,7 @@ inline void add_headers(std::vector<MalformedRequest>& rows) {
 }
 
 inline void add_lengths(std::vector<MalformedRequest>& rows) {
-  const auto add = [&](std::string name, std::string headers, int status = 400) {
+  const auto add = [&](std::string name, const std::string& headers, int status = 400) {
     rows.push_back({std::move(name), with_body(headers, "hello"), status});
   };
   const std::string five = "Content-Length: 5\r\n";
@@ -208,7 +208,7 @@ inline void add_lengths(std::vector<MalformedRequest>& rows) {
 }
 
 inline void add_chunks(std::vector<MalformedRequest>& rows) {
-  const auto add = [&](std::string name, std::string body, int status = 400) {
+  const auto add = [&](std::string name, const std::string& body, int status = 400) {
     rows.push_back({std::move(name), chunked(body), status});
   };
   add("chunk size of letters", "xyz\r\nhello\r\n0\r\n\r\n");

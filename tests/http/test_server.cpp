@@ -257,7 +257,7 @@ TEST(Server, LimitsChangeWhileItRuns) {
   TestServer server(options);
   Client first(server.port());
   EXPECT_EQ(first.ask(get("/"))->status, 200);
-  ServerLimits limits = options;
+  ServerLimits limits = static_cast<const ServerLimits&>(options);
   limits.max_connections = 1;
   server.server.set_limits(limits);
   EXPECT_EQ(Client(server.port()).ask(get("/"))->status, 503) << "holds for the next connection";

@@ -261,7 +261,7 @@ TEST_F(MysqlServer, batches_of_any_size) {
   store::Changes changes;
   for (int i = 0; i < 2 * 256 + 37; ++i) changes.events.push_back(event("a"));
   changes.events[5].detail = std::string(1'500'000, 'x');
-  for (int i = 0; i < 9; ++i) changes.events[static_cast<std::size_t>(40 + i)].detail = std::string(300'000, 'y');
+  for (std::size_t i = 0; i < 9; ++i) changes.events[40 + i].detail = std::string(300'000, 'y');
   store->write([&](store::Tx& tx) { tx.apply(changes); });
   const auto reader = store->open_reader();
   EXPECT_EQ(reader->audit_head().sequence, 549);
