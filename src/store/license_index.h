@@ -11,6 +11,11 @@
 
 namespace lictor::store {
 
+// Ids and digests of keys are random.
+struct RefHash {
+  std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
+};
+
 template <class Record>  // LicenseRow or LicenseDetails
 class LicenseIndex {
  public:
@@ -34,14 +39,11 @@ class LicenseIndex {
   }
 
  private:
-  struct Hash {
-    std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
-  };
   static const LicenseRow& license_of(const LicenseRow& license) noexcept { return license; }
   static const LicenseRow& license_of(const LicenseDetails& details) noexcept { return details.license; }
 
   std::vector<Record> records_;
-  std::unordered_map<base::Bytes16, std::size_t, Hash> by_id_, by_key_;
+  std::unordered_map<base::Bytes16, std::size_t, RefHash> by_id_, by_key_;
 };
 
 }  // namespace lictor::store

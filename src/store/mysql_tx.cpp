@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "store/fingerprint_codec.h"
-#include "store/license_index.h"
 #include "store/mysql_queries.h"
 #include "store/mysql_text.h"
 #include "store/records.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "store/license_index.h"
 #include "store/mysql_connection.h"
 #include "store/row_sets.h"
 #include "store/server_tx.h"
@@ -50,13 +51,10 @@ class MysqlTx final : public ServerTx {
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
   SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  struct IdHash {
-    std::size_t operator()(const base::Bytes16& id) const noexcept { return id.low64() ^ id.high64(); }
-  };
   static constexpr std::size_t kMostKnown = 250'000;
   // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
   // another.
-  boost::unordered_flat_map<base::Bytes16, Row, IdHash> known_rows_;
+  boost::unordered_flat_map<base::Bytes16, Row, RefHash> known_rows_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
 };

@@ -175,7 +175,6 @@ bool PostgresConnection::is_old() const noexcept {
 // The host may have several addresses, and the URI several hosts: libpq tries them in turn, each for the timeout, and
 // takes the first that is written to. Readers, too: a standby has not yet what was acknowledged.
 void PostgresConnection::open() {
-  close();
   queued_.clear();
   in_transaction_ = false;
   ++generation_;

@@ -19,6 +19,9 @@ ServerStore::ServerStore(Parts parts) : parts_(std::move(parts)) {
     parts_.writer->fail_corrupt("the digest key is missing");
   }
   std::memcpy(digest_key_.data(), rows.blob(0).data(), digest_key_.size());
+  // Transactions add to it with their COMMIT, when it is too late to find it missing.
+  if (!Statement(*parts_.writer, sql::kTotals).rows().next())
+    parts_.writer->fail_corrupt("the record of totals is missing");
 }
 
 // A transaction that was lost before its COMMIT was sent did nothing, and begins anew once; of one that was lost with

@@ -255,6 +255,12 @@ TEST_F(MysqlServer, names_differ_byte_by_byte) {
   EXPECT_EQ(store->open_reader()->products().size(), names.size());
 }
 
+TEST_F(MysqlServer, without_its_totals_it_is_not_opened) {
+  database_->open();
+  execute_in("DELETE FROM totals");
+  EXPECT_THAT(refusal(database_->url(), StoreError::Kind::corrupt), HasSubstr("the record of totals is missing"));
+}
+
 // More rows than one statement has, of a number that is no power of two, and more bytes than one should have.
 TEST_F(MysqlServer, batches_of_any_size) {
   const auto store = database_->open();
