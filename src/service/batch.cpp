@@ -103,7 +103,7 @@ void Batch::clear() {
 void Batch::lock(store::Tx& tx, std::span<LicenseJob* const> jobs) {
   std::vector<store::LicenseRef> refs;
   refs.reserve(jobs.size());
-  for (const LicenseJob* job : jobs) refs.push_back(job->ref);
+  for (const LicenseJob* job : jobs) refs.push_back({job->ref.by, job->ref.value, job->client_id});
   const auto rows = tx.lock(refs);
   if (sync_ != nullptr && tx.catalog_version().value_or(sync_->version()) != sync_->version()) throw CatalogChanged();
   now_ = clock_.now();  // after the lock: whatever waited for it is decided by this time

@@ -34,6 +34,7 @@ Kind kind_of(unsigned int error) noexcept {
     case ER_LOCK_DEADLOCK:
     case ER_LOCK_WAIT_TIMEOUT:
     case kRecordChanged:
+    case ER_BAD_NULL_ERROR:  // of sql::kMoveAuditHead alone
       return Kind::retry;
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:
@@ -178,6 +179,9 @@ void MysqlConnection::open() {
     for (const auto option : {MYSQL_OPT_CONNECT_TIMEOUT, MYSQL_OPT_READ_TIMEOUT, MYSQL_OPT_WRITE_TIMEOUT})
       mysql_optionsv(connection_, option, &seconds);
   }
+  // A set of rows goes in one piece: each piece would wake the server.
+  const std::size_t buffer = 64 * 1024;
+  mysql_optionsv(connection_, MYSQL_OPT_NET_BUFFER_LENGTH, &buffer);
   mysql_optionsv(connection_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   // A server must not ask for files of this machine.
   const unsigned int no = 0;

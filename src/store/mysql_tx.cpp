@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "store/fingerprint_codec.h"
 #include "store/mysql_queries.h"
@@ -10,6 +11,11 @@
 #include "store/records.h"
 
 namespace lictor::store {
+namespace {
+
+constexpr std::size_t kMostRead = 512;  // bytes of a client's id, see sql::kLockWithSeats
+
+}  // namespace
 
 // A new activation is inserted, one that is there updated: by one statement for both, a second client with the id of
 // the first would change the first one's row instead of being refused, because MySQL updates whatever row is in the
@@ -20,6 +26,7 @@ MysqlTx::MysqlTx(MysqlConnection& connection)
       rows_of_ids_(connection, sql::kRowsOfIds),
       rows_of_keys_(connection, sql::kRowsOfKeys),
       lock_licenses_(connection, sql::kLockLicensesByRow),
+      lock_with_seats_(connection, sql::kLockWithSeats),
       lock_details_(connection, sql::kLockDetailsByRow),
       activations_(connection, sql::kActivationsOfClients),
       write_licenses_(connection, sql::kWriteLicenses),
@@ -40,11 +47,12 @@ void MysqlTx::look_up_rows(std::span<const LicenseRef> refs) {
   rows_of_keys_.read(digests, 1, keep);
 }
 
-std::vector<Row> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
+std::vector<std::pair<Row, std::string_view>> MysqlTx::rows_of(std::span<const LicenseRef> refs) {
   look_up_rows(refs);
-  std::vector<Row> rows;
+  std::vector<std::pair<Row, std::string_view>> rows;
   for (const LicenseRef& ref : refs) {
-    if (const auto known = known_rows_.find(ref.value); known != known_rows_.end()) rows.push_back(known->second);
+    if (const auto known = known_rows_.find(ref.value); known != known_rows_.end())
+      rows.emplace_back(known->second, ref.client);
   }
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
@@ -65,8 +73,8 @@ void MysqlTx::forget_changed(std::span<const LicenseRef> refs, std::span<const s
 template <class Record>
 std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::span<const LicenseRef> refs,
                                                       Record (*read)(const Statement::Rows&), int version_column) {
-  const std::vector<Row> rows = rows_of(refs);
-  const std::vector<Value> values(rows.begin(), rows.end());
+  std::vector<Value> values;
+  for (const auto& [row, client] : rows_of(refs)) values.emplace_back(row);
   LicenseIndex<Record> index;
   query.read(values, 1, [&](const Statement::Rows& found) {
     note_locked(index.add(read(found)));
@@ -78,25 +86,56 @@ std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::spa
 }
 
 std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef> refs) {
+  const auto can_read_along = [](const LicenseRef& ref) { return !ref.client.empty() && ref.client.size() <= kMostRead; };
+  if (connection_.takes_rows() && std::ranges::all_of(refs, can_read_along)) return lock_with_seats(refs);
   return lock_rows(lock_licenses_, refs, read_license, kLicenseColumns);
+}
+
+std::vector<std::optional<LicenseRow>> MysqlTx::lock_with_seats(std::span<const LicenseRef> refs) {
+  constexpr int kVersion = kLicenseColumns + kActivationColumns, kClientId = kVersion + 1;
+  std::vector<Value> values;
+  for (const auto& [row, client] : rows_of(refs)) {
+    values.emplace_back(row);
+    values.emplace_back(client);
+  }
+  LicenseIndex<LicenseRow> index;
+  lock_with_seats_.read(values, 2, [&](const Statement::Rows& found) {
+    LicenseView view = read_view(found);
+    note_catalog_version(found.number(kVersion));
+    read_along_.emplace(ClientKey(view.license.row, found.text(kClientId)), std::move(view.activation));
+    note_locked(index.add(std::move(view.license)));
+  });
+  auto locked = index.of(refs);
+  forget_changed<LicenseRow>(refs, locked);
+  return locked;
 }
 
 std::vector<std::optional<LicenseDetails>> MysqlTx::lock_details(std::span<const LicenseRef> refs) {
   return lock_rows(lock_details_, refs, read_details, kDetailsColumns);
 }
 
+std::vector<EndedLease> MysqlTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
+  read_along_.clear();
+  return SqlTx::reclaim(licenses, now);
+}
+
 std::vector<std::optional<licensing::Activation>> MysqlTx::activations(std::span<const SeatQuery> queries) {
-  constexpr int kLicense = 11, kClientId = 12;  // behind the columns of an activation
+  constexpr int kLicense = kActivationColumns, kClientId = kLicense + 1;
+  std::vector<std::optional<licensing::Activation>> found(queries.size());
   std::vector<Value> values;
-  values.reserve(2 * queries.size());
   std::map<ClientKey, std::vector<std::size_t>> asked;
   for (std::size_t i = 0; i < queries.size(); ++i) {
+    ClientKey key(queries[i].license, queries[i].client_id);
+    if (const auto along = read_along_.find(key); along != read_along_.end()) {
+      found[i] = along->second;
+      exists_[std::move(key)] = found[i].has_value();
+      continue;
+    }
     values.emplace_back(queries[i].license);
     values.emplace_back(queries[i].client_id);
-    asked[{queries[i].license, std::string(queries[i].client_id)}].push_back(i);
+    exists_[key] = false;
+    asked[std::move(key)].push_back(i);
   }
-  for (const auto& [key, places] : asked) exists_[key] = false;
-  std::vector<std::optional<licensing::Activation>> found(queries.size());
   activations_.read(values, 2, [&](const Statement::Rows& rows) {
     const ClientKey key(rows.number(kLicense), rows.text(kClientId));
     for (const std::size_t place : asked.at(key)) found[place] = read_activation(rows);
@@ -142,6 +181,7 @@ void MysqlTx::write_activations(std::span<const ActivationUpdate> updates) {
 }
 
 void MysqlTx::apply(const Changes& changes) {
+  read_along_.clear();
   for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   write_licenses(changes.licenses);
   if (!changes.activations.empty()) write_activations(changes.activations);
@@ -152,6 +192,15 @@ void MysqlTx::apply(const Changes& changes) {
   if (!changes.events.empty()) append_events(changes.events);
 }
 
+ChainLink MysqlTx::head_to_append() {
+  guards_head_ = own_behind_own_ >= kAlone && !has_locked_head();
+  if (guards_head_) return own_head_;
+  const bool is_known = has_locked_head();
+  const ChainLink head = lock_head();
+  if (!is_known) own_behind_own_ = head.hash == own_head_.hash ? own_behind_own_ + 1 : 0;
+  return head;
+}
+
 void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
@@ -159,13 +208,19 @@ void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, st
                        event.client, event.code, event.request_id, event.detail,
                        std::span<const std::uint8_t>(hashes[i]));
   }
-  insert_events_.write();
+  try {
+    insert_events_.write();
+  } catch (const StoreError& error) {
+    if (!guards_head_ || error.kind() != StoreError::Kind::unique_violation) throw;
+    throw StoreError(StoreError::Kind::retry, "database " + connection_.name() + ": another server appended events");
+  }
 }
 
 // What is written at last goes with the COMMIT.
 void MysqlTx::write_head(const ChainLink& head) {
-  const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
-  connection_.queue(with_literals(sql::kUpdateAuditHead, values));
+  const std::array<Value, 3> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash)),
+                                    Value(own_head_.sequence)};
+  connection_.queue(with_literals(guards_head_ ? sql::kMoveAuditHead : sql::kUpdateAuditHead, values));
 }
 
 void MysqlTx::add_totals(const Totals& change) {
@@ -191,13 +246,23 @@ void MysqlTx::insert_licenses(std::span<const NewLicense> licenses) {
 }
 
 void MysqlTx::delete_activation(Row license, std::string_view client_id) {
+  read_along_.clear();
   SqlTx::delete_activation(license, client_id);
   exists_[{license, std::string(client_id)}] = false;
 }
 
+// Another server may have been what a transaction failed for.
 void MysqlTx::begin_on_server() {
   ServerTx::begin_on_server();
+  if (!std::exchange(committed_, false)) own_behind_own_ = 0;
+  guards_head_ = false;
   exists_.clear();
+  read_along_.clear();
+}
+
+void MysqlTx::note_committed() noexcept {
+  committed_ = true;
+  if (last_event().sequence != 0) own_head_ = last_event();
 }
 
 }  // namespace lictor::store

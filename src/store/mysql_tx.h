@@ -20,14 +20,17 @@ class MysqlTx final : public ServerTx {
 
   std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) override;
   std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) override;
+  std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) override;
   std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
   void apply(const Changes& changes) override;
   void insert_licenses(std::span<const NewLicense> licenses) override;
   void delete_activation(Row license, std::string_view client_id) override;
 
   void begin_on_server() override;
+  void note_committed() noexcept override;
 
  protected:
+  ChainLink head_to_append() override;
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
   void write_head(const ChainLink& head) override;
   void write_catalog_version(std::int64_t version) override;
@@ -40,7 +43,9 @@ class MysqlTx final : public ServerTx {
   template <class Record>
   std::vector<std::optional<Record>> lock_rows(SetReader& query, std::span<const LicenseRef> refs,
                                                Record (*read)(const Statement::Rows&), int version_column);
-  std::vector<Row> rows_of(std::span<const LicenseRef> refs);
+  std::vector<std::optional<LicenseRow>> lock_with_seats(std::span<const LicenseRef> refs);
+  // Each once, in the order of rows, with the client that the ref names.
+  std::vector<std::pair<Row, std::string_view>> rows_of(std::span<const LicenseRef> refs);
   void look_up_rows(std::span<const LicenseRef> refs);
   template <class Record>
   void forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked);
@@ -49,14 +54,22 @@ class MysqlTx final : public ServerTx {
   void look_up_unknown(std::span<const ActivationUpdate> updates);
 
   MysqlConnection& connection_;
-  SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_details_, activations_;
+  SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_with_seats_, lock_details_, activations_;
   SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
+  // Whoever appends alone knows the head, which it wrote itself: it appends without reading and locking it first, and
+  // begins anew, with the lock, when another was there after all.
+  static constexpr int kAlone = 16;
+  ChainLink own_head_;
+  int own_behind_own_ = 0;  // transactions in a row
+  bool committed_ = false, guards_head_ = false;
   static constexpr std::size_t kMostKnown = 250'000;
   // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
   // another.
   boost::unordered_flat_map<base::Bytes16, Row, RefHash> known_rows_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
+  // What lock() read along, until something is written.
+  std::map<ClientKey, std::optional<licensing::Activation>> read_along_;
 };
 
 }  // namespace lictor::store

@@ -94,6 +94,8 @@ struct LicenseRef {
   enum class By : std::uint8_t { id, key_digest };
   By by = By::id;
   base::Bytes16 value;
+  // For Tx::lock(): whose activation will be asked for next, so that a store may read it along. Empty: nobody's.
+  std::string_view client = {};
 };
 
 struct SeatQuery {
