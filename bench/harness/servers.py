@@ -108,6 +108,13 @@ class Activations:
         self.p99: list[float] = []
         self.count = FIRST_ROUND
 
+    def visit_all(self) -> None:
+        """Activates a client of every license: what is remembered of licenses is there afterwards."""
+        for server in self.servers:
+            file = self.bench.requests(server.data, f'visit-{self.name}', '--call', 'activate', '--in-order', '--range', self.license_range,
+                                       '--client-base', self.bench.new_clients(self.license_range))
+            self.bench.load_once(server, file, self.connections, cpus=BOTH_CPUS)
+
     def round(self, keep: bool = True) -> None:
         each = self.count // len(self.servers)
         files = [self.bench.requests(server.data, f'activate-{self.name}', '--call', 'activate', '--count', each, '--range',
@@ -432,8 +439,9 @@ def run_mariadb(bench: Bench) -> None:
         database.sql('SET @row = 0; UPDATE licenses SET `row` = (@row := @row + 1) ORDER BY `row`', 'peer')  # without gaps
         for how, by_socket in (('TCP', False), ('unix socket', True)):
             with replica(bench, data, 0, database.url('ours', by_socket)) as server:
-                compare(bench, '4', f'MariaDB, {how}: activate, spread / one a transaction',
-                        Activations(bench, 'spread', [server], LICENSES), SysBench(bench, database, 'peer', by_socket, LICENSES), 3)
+                spread = Activations(bench, 'spread', [server], LICENSES)
+                spread.visit_all()
+                compare(bench, '4', f'MariaDB, {how}: activate, spread / one a transaction', spread, SysBench(bench, database, 'peer', by_socket, LICENSES), 3)
                 compare(bench, '4', f'MariaDB, {how}: activate, one hot license / one a transaction',
                         Activations(bench, 'hot', [server], 1), SysBench(bench, database, 'peer', by_socket, 1), 6)
                 compare(bench, '4', f'MariaDB, {how}: activate, spread, {MANY_CONNECTIONS} connections / one a transaction',

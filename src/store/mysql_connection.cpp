@@ -34,7 +34,6 @@ Kind kind_of(unsigned int error) noexcept {
     case ER_LOCK_DEADLOCK:
     case ER_LOCK_WAIT_TIMEOUT:
     case kRecordChanged:
-    case ER_BAD_NULL_ERROR:  // of sql::kMoveAuditHead alone
       return Kind::retry;
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:

@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::size_t kMostRead = 512;  // bytes of a client's id, see sql::kLockWithSeats
 
+// Whether the change is one that sql::kCountSeats writes.
+bool only_counts(licensing::License before, const licensing::License& after) noexcept {
+  before.first_activated_at = after.first_activated_at;
+  before.last_check_in_at = after.last_check_in_at;
+  before.seats_held = after.seats_held;
+  return before == after;
+}
+
 }  // namespace
 
 // A new activation is inserted, one that is there updated: by one statement for both, a second client with the id of
@@ -30,6 +38,7 @@ MysqlTx::MysqlTx(MysqlConnection& connection)
       lock_details_(connection, sql::kLockDetailsByRow),
       activations_(connection, sql::kActivationsOfClients),
       write_licenses_(connection, sql::kWriteLicenses),
+      count_seats_(connection, sql::kCountSeats),
       insert_activations_(connection, plain_insert(sql::kUpsertActivation)),
       update_activations_(connection, sql::kUpsertActivation),
       insert_licenses_(connection, sql::kInsertLicense),
@@ -86,7 +95,9 @@ std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::spa
 }
 
 std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef> refs) {
-  const auto can_read_along = [](const LicenseRef& ref) { return !ref.client.empty() && ref.client.size() <= kMostRead; };
+  const auto can_read_along = [](const LicenseRef& ref) {
+    return !ref.client.empty() && ref.client.size() <= kMostRead;
+  };
   if (connection_.takes_rows() && std::ranges::all_of(refs, can_read_along)) return lock_with_seats(refs);
   return lock_rows(lock_licenses_, refs, read_license, kLicenseColumns);
 }
@@ -153,13 +164,25 @@ void MysqlTx::look_up_unknown(std::span<const ActivationUpdate> updates) {
 }
 
 void MysqlTx::write_licenses(std::span<const LicenseUpdate> updates) {
-  for (const auto& [row, state] : updates) {
+  std::vector<bool> counts;
+  for (const LicenseUpdate& update : updates) {
+    const licensing::License* const before = locked(update.row);
+    counts.push_back(before != nullptr && only_counts(*before, update.state));
+    note_changed(update);
+  }
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const auto& [row, state] = updates[i];
+    if (counts[i]) {
+      count_seats_.add(row, state.first_activated_at, state.last_check_in_at, state.seats_held);
+      continue;
+    }
     write_licenses_.add(row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
                         EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
                         state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers,
                         state.transfers_in_period, state.transfer_period_start);
   }
   write_licenses_.write();
+  count_seats_.write();
 }
 
 void MysqlTx::write_activations(std::span<const ActivationUpdate> updates) {
@@ -182,7 +205,6 @@ void MysqlTx::write_activations(std::span<const ActivationUpdate> updates) {
 
 void MysqlTx::apply(const Changes& changes) {
   read_along_.clear();
-  for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   write_licenses(changes.licenses);
   if (!changes.activations.empty()) write_activations(changes.activations);
   if (!changes.usage.empty()) {  // figures of products, which others' transactions change, too: one after the other
@@ -192,15 +214,6 @@ void MysqlTx::apply(const Changes& changes) {
   if (!changes.events.empty()) append_events(changes.events);
 }
 
-ChainLink MysqlTx::head_to_append() {
-  guards_head_ = own_behind_own_ >= kAlone && !has_locked_head();
-  if (guards_head_) return own_head_;
-  const bool is_known = has_locked_head();
-  const ChainLink head = lock_head();
-  if (!is_known) own_behind_own_ = head.hash == own_head_.hash ? own_behind_own_ + 1 : 0;
-  return head;
-}
-
 void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
@@ -208,19 +221,13 @@ void MysqlTx::write_events(std::span<const Event> events, std::int64_t first, st
                        event.client, event.code, event.request_id, event.detail,
                        std::span<const std::uint8_t>(hashes[i]));
   }
-  try {
-    insert_events_.write();
-  } catch (const StoreError& error) {
-    if (!guards_head_ || error.kind() != StoreError::Kind::unique_violation) throw;
-    throw StoreError(StoreError::Kind::retry, "database " + connection_.name() + ": another server appended events");
-  }
+  insert_events_.write();
 }
 
 // What is written at last goes with the COMMIT.
 void MysqlTx::write_head(const ChainLink& head) {
-  const std::array<Value, 3> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash)),
-                                    Value(own_head_.sequence)};
-  connection_.queue(with_literals(guards_head_ ? sql::kMoveAuditHead : sql::kUpdateAuditHead, values));
+  const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
+  connection_.queue(with_literals(sql::kUpdateAuditHead, values));
 }
 
 void MysqlTx::add_totals(const Totals& change) {
@@ -251,18 +258,10 @@ void MysqlTx::delete_activation(Row license, std::string_view client_id) {
   exists_[{license, std::string(client_id)}] = false;
 }
 
-// Another server may have been what a transaction failed for.
 void MysqlTx::begin_on_server() {
   ServerTx::begin_on_server();
-  if (!std::exchange(committed_, false)) own_behind_own_ = 0;
-  guards_head_ = false;
   exists_.clear();
   read_along_.clear();
-}
-
-void MysqlTx::note_committed() noexcept {
-  committed_ = true;
-  if (last_event().sequence != 0) own_head_ = last_event();
 }
 
 }  // namespace lictor::store

@@ -27,10 +27,8 @@ class MysqlTx final : public ServerTx {
   void delete_activation(Row license, std::string_view client_id) override;
 
   void begin_on_server() override;
-  void note_committed() noexcept override;
 
  protected:
-  ChainLink head_to_append() override;
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
   void write_head(const ChainLink& head) override;
   void write_catalog_version(std::int64_t version) override;
@@ -55,13 +53,7 @@ class MysqlTx final : public ServerTx {
 
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_with_seats_, lock_details_, activations_;
-  SetWriter write_licenses_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  // Whoever appends alone knows the head, which it wrote itself: it appends without reading and locking it first, and
-  // begins anew, with the lock, when another was there after all.
-  static constexpr int kAlone = 16;
-  ChainLink own_head_;
-  int own_behind_own_ = 0;  // transactions in a row
-  bool committed_ = false, guards_head_ = false;
+  SetWriter write_licenses_, count_seats_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
   static constexpr std::size_t kMostKnown = 250'000;
   // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
   // another.

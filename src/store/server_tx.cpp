@@ -39,7 +39,7 @@ ChainLink ServerTx::lock_head() {
 }
 
 void ServerTx::append_events(std::span<const Event> events) {
-  ChainLink head = head_to_append();
+  ChainLink head = lock_head();
   const std::int64_t first = head.sequence + 1;
   std::int64_t about_catalog = 0;
   hashes_.clear();

@@ -23,7 +23,6 @@ class ServerTx : public SqlTx {
   std::uint64_t lead() override;
 
   virtual void begin_on_server();
-  virtual void note_committed() noexcept {}
   // The events of this transaction; sequence 0: it has none.
   std::int64_t first_event() const noexcept { return first_event_; }
   const ChainLink& last_event() const noexcept { return last_event_; }
@@ -34,9 +33,6 @@ class ServerTx : public SqlTx {
   // Whoever holds it is the only one that appends, until its COMMIT. Also before what others' transactions change in
   // another order: figures of products.
   ChainLink lock_head();
-  bool has_locked_head() const noexcept { return head_.has_value(); }
-  // What the first event of this transaction comes behind.
-  virtual ChainLink head_to_append() { return lock_head(); }
   void append_events(std::span<const Event> events) final;
   // The events have the sequences from `first` on.
   virtual void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) = 0;

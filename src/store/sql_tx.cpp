@@ -82,6 +82,11 @@ std::vector<std::optional<LicenseRow>> SqlTx::lock(std::span<const LicenseRef> r
 
 void SqlTx::note_locked(const LicenseRow& license) { locked_[license.row] = license.state; }
 
+const licensing::License* SqlTx::locked(Row license) const {
+  const auto found = locked_.find(license);
+  return found == locked_.end() ? nullptr : &found->second;
+}
+
 void SqlTx::collect_ended(Row license, UnixSeconds now, std::vector<EndedLease>& ended) {
   auto rows = statements_.ended_leases.rows(license, now);
   while (rows.next()) ended.push_back({license, rows.bytes16(0), std::string(rows.text(1)), rows.number(2)});

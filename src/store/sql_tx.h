@@ -54,6 +54,7 @@ class SqlTx : public Tx {
 
  protected:
   void note_locked(const LicenseRow& license);
+  const licensing::License* locked(Row license) const;  // as it is in the database now; nullptr: it is not locked
   // Adds what the change of a locked license makes of the totals. Before it is written, or after.
   void note_changed(const LicenseUpdate& update);
   void note_inserted(const licensing::License& state);

@@ -13,8 +13,12 @@ store::Id id_of(char kind, std::uint64_t number) {
   std::memcpy(id.bytes.data() + 8, &number, sizeof number);
   return id;
 }
-store::LicenseRef by_id(std::uint64_t number) { return {store::LicenseRef::By::id, id_of('l', number)}; }
-store::LicenseRef by_key(std::uint64_t number) { return {store::LicenseRef::By::key_digest, id_of('k', number)}; }
+store::LicenseRef by_id(std::uint64_t number, std::string_view client) {
+  return {store::LicenseRef::By::id, id_of('l', number), client};
+}
+store::LicenseRef by_key(std::uint64_t number, std::string_view client) {
+  return {store::LicenseRef::By::key_digest, id_of('k', number), client};
+}
 
 store::NewLicense new_license(std::uint64_t number, store::Row policy) {
   store::NewLicense license;

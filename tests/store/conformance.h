@@ -35,8 +35,9 @@ inline std::string engine_name(const testing::TestParamInfo<Engine>& info) { ret
 
 // Ids that tests can name: `kind` keeps those of different records apart.
 store::Id id_of(char kind, std::uint64_t number);
-store::LicenseRef by_id(std::uint64_t number);
-store::LicenseRef by_key(std::uint64_t number);
+// `client`: whose activation is asked for next.
+store::LicenseRef by_id(std::uint64_t number, std::string_view client = {});
+store::LicenseRef by_key(std::uint64_t number, std::string_view client = {});
 store::NewLicense new_license(std::uint64_t number, store::Row policy);
 store::ActivationUpdate held_seat(store::Row license, const std::string& client_id,
                                   store::UnixSeconds lease_expires_at = licensing::kNever);

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "store/conformance.h"
 #include "store/seat_takers.h"
@@ -162,6 +163,101 @@ TEST_P(StoreConformance, keeps_every_member_of_an_activation) {
     const std::vector<store::SeatQuery> queries{{license, "none"}, {license, "first"}, {license + 1, "first"}};
     EXPECT_THAT(tx.activations(queries), ElementsAre(std::nullopt, changed, std::nullopt));
   });
+}
+
+// Whatever a store reads along with a license, it is what is there when it is asked for.
+TEST_P(StoreConformance, locking_with_a_client_changes_no_answer) {
+  make_licenses(3);
+  give_seat(1, "leased", kNow + 10);
+  give_seat(1, "held");
+  give_seat(2, "held");
+  const store::Row first = row_of(1).row, second = row_of(2).row;
+  const std::string long_name(500, 'x');
+  std::string wide_name;
+  for (int i = 0; i < 200; ++i) wide_name += "\u4e2d";
+  give_seat(2, wide_name);
+  const auto held = [](const std::optional<licensing::Activation>& seat) { return seat && seat->held; };
+  store_->write([&](store::Tx& tx) {
+    const std::vector refs{by_id(2, "held"), by_key(1, "leased"), by_id(1, "held"),   by_key(1, "leased"),
+                           by_id(3, "none"), by_id(7, "held"),    by_id(2, long_name)};
+    const auto licenses = tx.lock(refs);
+    ASSERT_THAT(licenses, SizeIs(refs.size()));
+    EXPECT_EQ(licenses[0]->row, second);
+    EXPECT_EQ(licenses[2]->row, first);
+    EXPECT_EQ(licenses[3]->row, first);
+    EXPECT_EQ(licenses[1]->state.seats_held, 2U);
+    EXPECT_FALSE(licenses[5]);
+    const std::vector<store::SeatQuery> queries{{second, "held"},    {first, "leased"},   {first, "none"},
+                                                {second, "leased"},  {first, "held"},     {first, "leased"},
+                                                {second, wide_name}, {second, long_name}, {first, "held "}};
+    const auto seats = tx.activations(queries);
+    std::vector<bool> holds;
+    for (const auto& seat : seats) holds.push_back(held(seat));
+    EXPECT_THAT(holds, ElementsAre(true, true, false, false, true, true, true, false, false));
+    EXPECT_EQ(seats[0]->client, held_seat(second, "held").state.client);
+    EXPECT_EQ(seats[1]->lease_expires_at, kNow + 10);
+    EXPECT_EQ(seats[1], seats[5]);
+    // A lease that is taken out, and what is written, are seen.
+    ASSERT_THAT(tx.reclaim(std::vector{first}, kNow + 20), SizeIs(1));
+    EXPECT_FALSE(held(tx.activations(queries)[1]));
+    store::Changes changes;
+    changes.activations.push_back(held_seat(first, "none"));
+    changes.activations.push_back(held_seat(second, "held"));
+    changes.activations.back().state.held = false;
+    tx.apply(changes);
+    const auto after = tx.activations(queries);
+    EXPECT_FALSE(held(after[0]));
+    EXPECT_TRUE(held(after[2]));
+  });
+  store_->write([&](store::Tx& tx) {
+    const store::Row third = tx.lock(std::vector{by_id(3, "new")}).front()->row;
+    store::Changes changes;
+    changes.activations.push_back(held_seat(third, "new"));
+    tx.apply(changes);
+    EXPECT_TRUE(held(tx.activations(std::vector<store::SeatQuery>{{third, "new"}}).front()));
+  });
+  // In another transaction; with a name of many bytes.
+  for (const std::string& other : {std::string("none"), wide_name}) {
+    store_->write([&](store::Tx& tx) {
+      const auto licenses = tx.lock(std::vector{by_id(1, "leased"), by_id(2, "held"), by_id(2, other)});
+      EXPECT_EQ(licenses[0]->state.seats_held, 1U);
+      const std::vector<store::SeatQuery> queries{{first, "leased"}, {second, "held"}, {second, other}};
+      const auto seats = tx.activations(queries);
+      EXPECT_FALSE(held(seats[0]));
+      EXPECT_FALSE(held(seats[1]));
+      EXPECT_EQ(held(seats[2]), other == wide_name);
+    });
+  }
+}
+
+// A store may remember what it wrote itself; another one's events may be behind it.
+TEST_P(StoreConformance, others_may_append_at_any_time) {
+  if (database_->url_for_others().empty()) GTEST_SKIP() << "one process has it to itself";
+  const std::unique_ptr<store::Store> other = database_->open();
+  store::Changes changes;
+  changes.events.push_back(event("one"));
+  changes.events.push_back(event("two"));
+  std::int64_t written = 0;
+  const auto append = [&](store::Store& store, int transactions) {
+    for (int i = 0; i < transactions; ++i, written += 2) store.write([&](store::Tx& tx) { tx.apply(changes); });
+  };
+  for (const int in_a_row : {1, 2, 40}) {
+    append(*store_, in_a_row);
+    append(*other, 1);
+    append(*store_, 1);
+    append(*other, in_a_row);
+  }
+  EXPECT_EQ(reader_->audit_head().sequence, written);
+  EXPECT_EQ(chain_fault(), "");
+  // Both at once, after one was alone.
+  append(*store_, 40);
+  std::thread there([&] {
+    for (int i = 0; i < 200; ++i) other->write([&](store::Tx& tx) { tx.apply(changes); });
+  });
+  append(*store_, 200);
+  there.join();
+  EXPECT_EQ(reader_->audit_head().sequence, written + 400);
+  EXPECT_EQ(chain_fault(), "");
 }
 
 TEST_P(StoreConformance, a_throw_rolls_everything_back) {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "store/audit_chain.h"
 #include "store/conformance.h"
 #include "store/cutting_proxy.h"
 #include "store/mysql_connection.h"
@@ -261,6 +262,25 @@ TEST_F(MysqlServer, without_its_totals_it_is_not_opened) {
   EXPECT_THAT(refusal(database_->url(), StoreError::Kind::corrupt), HasSubstr("the record of totals is missing"));
 }
 
+// As when a dump is put back into it: a server that appended alone goes on where the trail ends now.
+TEST_F(MysqlServer, a_trail_that_was_set_back_is_gone_on_with_from_there) {
+  const auto store = database_->open();
+  for (int i = 0; i < 30; ++i) store->write([](store::Tx& tx) { add_event(tx, "before"); });
+  store::EventFilter until;
+  until.before = 11;
+  const auto kept = store->open_reader()->events(until, 20).events.back();
+  execute_in("DELETE FROM events WHERE sequence > 10; UPDATE audit_head SET sequence = 10, hash = x'" + kept.hash +
+             "'");
+  store->write([](store::Tx& tx) { add_event(tx, "after"); });
+  const auto reader = store->open_reader();
+  EXPECT_EQ(reader->audit_head().sequence, 11);
+  store::ChainLink link;
+  const auto events = reader->events({}, 100).events;
+  ASSERT_EQ(events.size(), 11U);
+  EXPECT_FALSE(store::verify_chain(link, events));
+  EXPECT_FALSE(store::verify_head(link, reader->audit_head()));
+}
+
 // More rows than one statement has, of a number that is no power of two, and more bytes than one should have.
 TEST_F(MysqlServer, batches_of_any_size) {
   const auto store = database_->open();
@@ -368,6 +388,19 @@ TEST_F(MysqlServer, statements_are_driven_by_indexes) {
     }
     prepared->close();
   }
+  if (!connection.takes_rows()) return;
+  // In the order in which they are given: that in which they are locked.
+  const auto prepared = connection.prepare("EXPLAIN " + store::with_rows(store::sql::kLockWithSeats, 4));
+  std::vector<store::Value> wanted;
+  for (std::int64_t row = 1; row <= 4; ++row)
+    wanted.insert(wanted.end(), {store::Value(row), store::Value(std::string_view("a"))});
+  prepared->open(wanted);
+  std::vector<std::string> plan;
+  while (prepared->next()) plan.push_back(std::string(prepared->text(2)) + " " + std::string(prepared->text(kType)));
+  ASSERT_GE(plan.size(), 3U);
+  plan.resize(3);
+  EXPECT_THAT(plan, testing::ElementsAre("<derived2> ALL", "licenses eq_ref", "activations eq_ref"));
+  prepared->close();
 }
 
 // Two servers with one database: the rows' locks are all that stands between them.
@@ -390,15 +423,15 @@ TEST_F(MysqlServerRace, two_servers_sell_no_seat_twice) {
         stores[number]->write([&](store::Tx& tx) {
           won = 0;
           // In either order, by id and by key.
-          const std::vector refs =
-              number % 2 == 0 ? std::vector{by_id(1), by_key(2)} : std::vector{by_id(2), by_key(1)};
+          const std::string client = std::to_string(number) + "-" + std::to_string(round);
+          const std::vector refs = number % 2 == 0 ? std::vector{by_id(1, client), by_key(2, client)}
+                                                   : std::vector{by_id(2, client), by_key(1, client)};
           store::Changes changes;
           for (auto& license : tx.lock(refs)) {
             if (license->state.seats_held >= kSeats) continue;
             ++license->state.seats_held;
             changes.licenses.push_back({license->row, license->state});
-            changes.activations.push_back(
-                held_seat(license->row, std::to_string(number) + "-" + std::to_string(round)));
+            changes.activations.push_back(held_seat(license->row, client));
             changes.events.push_back(event("seat.granted"));
             ++won;
           }

@@ -9,7 +9,7 @@ namespace lictor::test {
 namespace {
 
 bool give_back(store::Tx& tx, const std::string& client_id) {
-  const std::vector refs{by_id(1)};
+  const std::vector refs{by_key(1, client_id)};
   auto license = tx.lock(refs).front().value();
   const std::vector<store::SeatQuery> queries{{license.row, client_id}};
   const auto own = tx.activations(queries).front();

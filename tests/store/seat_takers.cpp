@@ -72,7 +72,7 @@ void Writer::run() {
 }
 
 bool take_seat(store::Tx& tx, std::uint64_t number, const std::string& client_id) {
-  const std::vector refs{by_id(number)};
+  const std::vector refs{by_id(number, client_id)};
   auto license = tx.lock(refs).front().value();
   const std::vector<store::SeatQuery> queries{{license.row, client_id}};
   if (const auto own = tx.activations(queries).front(); own && own->held) return true;
