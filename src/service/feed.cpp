@@ -175,10 +175,21 @@ Feed::Applied Feed::apply(store::ChangePage&& page) {
   return Applied::yes;
 }
 
+// As long as nobody else was there: what this process wrote is in its memory, in the order in which it was written. The
+// hash of the last event tells whether the database still has it all.
+void Feed::pass_over_own() {
+  if (notes_ > 0 || options_.history != nullptr) return;
+  auto place = store_.end_of_own(place_.sequence);
+  if (!place) return;
+  place_ = std::move(*place);
+  store_.has_read(place_.sequence);
+}
+
 // A history that ends before what this process wrote, or that has others' events in place of those, was set back, too,
 // though what was read of it is as it was.
 Feed::Applied Feed::apply_pages() {
   const std::int64_t written = store_.newest_written();
+  pass_over_own();
   for (int pages = 0; pages < kMostPages; ++pages) {
     store::ChangePage page = reader_->changes(place_, kNotesAtOnce);
     if (page.is_another) return Applied::another_history;

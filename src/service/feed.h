@@ -80,6 +80,7 @@ class Feed {
   void poll();
   enum class Applied : std::uint8_t { yes, another_history, too_much, stopping };
   Applied apply(store::ChangePage&& page);
+  void pass_over_own();
   Applied apply_pages();
   bool reset();
   void read_back();

@@ -41,6 +41,7 @@ class ServerStore final : public Store {
     return written_.author_of(note.sequence, note.hash_head);
   }
   std::int64_t newest_written() const override { return written_.newest(); }
+  std::optional<ChangePlace> end_of_own(std::int64_t sequence) const override { return written_.end_of_own(sequence); }
   bool was_set_back() const override { return written_.was_set_back(); }
   void has_read(std::int64_t sequence) override { written_.forget_until(sequence); }
   ChangePlace last_written() const override;
@@ -51,7 +52,7 @@ class ServerStore final : public Store {
 
  private:
   void write_once(const std::function<void(Tx&)>& work);
-  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->event_heads()); }
+  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->event_heads(), last_written().hash); }
 
   const Parts parts_;
   std::array<std::uint8_t, 16> digest_key_{};

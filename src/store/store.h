@@ -432,6 +432,8 @@ class Store {
   virtual EventAuthor author_of(const ChangeNote& /*note*/) const { return EventAuthor::own; }
   // Of its own events the newest; 0: none. A history that ends before it was set back.
   virtual std::int64_t newest_written() const { return 0; }
+  // Where the history is, when all behind `sequence` was written by this process; nothing: it is not known to be so.
+  virtual std::optional<ChangePlace> end_of_own(std::int64_t /*sequence*/) const { return std::nullopt; }
   // Whether it wrote an event under a sequence that it had written one under before.
   virtual bool was_set_back() const { return false; }
   // All events until that one were read: it will not be asked for them.

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "store/store.h"
 
@@ -14,14 +17,16 @@ namespace lictor::store {
 
 class WrittenEvents {
  public:
-  // Of one transaction, after its commit: the events from `first` on, by the heads of their hashes.
-  void note(std::int64_t first, std::span<const std::uint64_t> hash_heads) {
+  // Of one transaction, after its commit: the events from `first` on, by the heads of their hashes, and the last one's
+  // hash.
+  void note(std::int64_t first, std::span<const std::uint64_t> hash_heads, std::string last_hash) {
     if (hash_heads.empty()) return;
     const std::lock_guard lock(mutex_);
     was_set_back_ = was_set_back_ || first <= newest_;
     while (!events_.empty() && events_.back().sequence >= first) events_.pop_back();
     for (const std::uint64_t head : hash_heads) events_.push_back({first++, head});
     newest_ = first - 1;
+    newest_hash_ = std::move(last_hash);
     while (events_.size() > kMost) events_.pop_front();
   }
   EventAuthor author_of(std::int64_t sequence, std::uint64_t hash_head) const {
@@ -33,6 +38,14 @@ class WrittenEvents {
   std::int64_t newest() const {
     const std::lock_guard lock(mutex_);
     return newest_;
+  }
+  // Its newest event, when all behind `sequence` are its own; nothing: others' may be between.
+  std::optional<ChangePlace> end_of_own(std::int64_t sequence) const {
+    const std::lock_guard lock(mutex_);
+    const bool all = !events_.empty() && events_.front().sequence == sequence + 1 &&
+                     newest_ - sequence == static_cast<std::int64_t>(events_.size());
+    if (!all || was_set_back_) return std::nullopt;
+    return ChangePlace{newest_, newest_hash_};
   }
   bool was_set_back() const {
     const std::lock_guard lock(mutex_);
@@ -60,6 +73,7 @@ class WrittenEvents {
   mutable std::mutex mutex_;
   std::deque<Event> events_;  // in order
   std::int64_t newest_ = 0;
+  std::string newest_hash_;
   bool was_set_back_ = false;
 };
 

@@ -14,8 +14,10 @@ using std::chrono::milliseconds;
 
 // What a feed reads can be made to fail, and its history to be another one.
 struct Faults {
-  std::atomic<bool> lost{false}, set_back{false}, others_instead{false};
+  std::atomic<bool> lost{false}, set_back{false};
+  // Where it ends, and from where on it has others' events.
   std::atomic<std::int64_t> ends_at{std::numeric_limits<std::int64_t>::max()};
+  std::atomic<std::int64_t> others_from{std::numeric_limits<std::int64_t>::max()};
 };
 
 class FeedReader final : public test::ForwardingReader {
@@ -26,8 +28,15 @@ class FeedReader final : public test::ForwardingReader {
     store::ChangePage page = ForwardingReader::changes(place, limit);
     page.is_another = page.is_another || faults_.set_back.exchange(false);
     if (place.sequence >= faults_.ends_at) page = {{}, place, false, false};
-    if (faults_.others_instead && !page.notes.empty()) ++page.notes.front().hash_head;
+    // Until it was asked for the head, which a real one would answer with a place that it has.
+    if (place.sequence > faults_.ends_at) page.is_another = !has_told_head_;
+    page.is_another = page.is_another || place.sequence >= faults_.others_from;
+    for (store::ChangeNote& note : page.notes) note.hash_head += note.sequence >= faults_.others_from ? 1 : 0;
     return page;
+  }
+  store::StoredEvent audit_head() override {
+    has_told_head_ = faults_.ends_at != std::numeric_limits<std::int64_t>::max();
+    return ForwardingReader::audit_head();
   }
 
  private:
@@ -36,6 +45,7 @@ class FeedReader final : public test::ForwardingReader {
     return ForwardingReader::real();
   }
   Faults& faults_;
+  bool has_told_head_ = false;
 };
 
 // As a database server is to one of the processes that use it.
@@ -46,8 +56,9 @@ class SharedStore final : public store::Store {
     const std::int64_t before = reader_->audit_head().sequence;
     real_.write(work);
     std::vector<std::uint64_t> heads;
-    for (const store::ChangeNote& note : reader_->changes({before, ""}, 1'000).notes) heads.push_back(note.hash_head);
-    written_.note(before + 1, heads);
+    const store::ChangePage page = reader_->changes({before, ""}, 1'000);
+    for (const store::ChangeNote& note : page.notes) heads.push_back(note.hash_head);
+    written_.note(before + 1, heads, page.last.hash);
   }
   std::unique_ptr<store::Reader> open_reader() override { return real_.open_reader(); }
   std::unique_ptr<store::Reader> open_feed_reader(milliseconds) override {
@@ -60,6 +71,9 @@ class SharedStore final : public store::Store {
     return written_.author_of(note.sequence, note.hash_head);
   }
   std::int64_t newest_written() const override { return written_.newest(); }
+  std::optional<store::ChangePlace> end_of_own(std::int64_t sequence) const override {
+    return written_.end_of_own(sequence);
+  }
   bool was_set_back() const override { return written_.was_set_back(); }
   void has_read(std::int64_t sequence) override { written_.forget_until(sequence); }
   void forget_written() override { written_.forget(); }
@@ -292,9 +306,17 @@ TEST_F(FeedTest, AHistoryThatWasSetBackEmptiesMemory) {
 }
 
 // The feed has not read what this process wrote last, and another server is the primary, which has not got that.
-TEST_F(FeedTest, WhatItWroteItselfAndIsGoneIsInMemoryNoMore) {
+// Whether it was alone before, or not.
+class FeedOfOneOrTwo : public FeedTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Feed, FeedOfOneOrTwo, testing::Bool());
+TEST_P(FeedOfOneOrTwo, WhatItWroteItselfAndIsGoneIsInMemoryNoMore) {
   const auto license = add_license(R"({"max_clients":3})");
   start();
+  if (GetParam()) {
+    ASSERT_EQ(elsewhere(activate(license, "other")), "ok");
+    ASSERT_TRUE(catches_up());
+    ASSERT_GT(feed_->counts().notes, 0U);
+  }
   ASSERT_EQ(here(activate(license, "a")).text(), "ok");
   ASSERT_TRUE(catches_up());
   const std::int64_t last = store_->open_reader()->audit_head().sequence;
@@ -311,10 +333,10 @@ TEST_F(FeedTest, WhatItWroteItselfAndIsGoneIsInMemoryNoMore) {
 TEST_F(FeedTest, WhatItWroteItselfAndIsAnothersNowIsInMemoryNoMore) {
   const auto license = add_license(R"({"max_clients":3})");
   start();
-  faults_.others_instead = true;
+  faults_.others_from = store_->open_reader()->audit_head().sequence + 1;
   ASSERT_EQ(here(activate(license, "a")).text(), "ok");
   ASSERT_TRUE(eventually([&] { return feed_->counts().resets >= 1; }));
-  faults_.others_instead = false;
+  faults_.others_from = std::numeric_limits<std::int64_t>::max();
   ASSERT_TRUE(catches_up());
   EXPECT_FALSE(is_remembered(license, "a"));
 }
@@ -322,8 +344,13 @@ TEST_F(FeedTest, WhatItWroteItselfAndIsAnothersNowIsInMemoryNoMore) {
 TEST(WrittenEvents, KnowThemByTheirHashes) {
   using store::EventAuthor;
   store::WrittenEvents written;
-  written.note(5, std::vector<std::uint64_t>{50, 60});
-  written.note(9, std::vector<std::uint64_t>{90});
+  written.note(5, std::vector<std::uint64_t>{50, 60}, "6");
+  EXPECT_FALSE(written.end_of_own(3));
+  ASSERT_TRUE(written.end_of_own(4));
+  EXPECT_EQ(written.end_of_own(4)->sequence, 6);
+  EXPECT_EQ(written.end_of_own(4)->hash, "6");
+  written.note(9, std::vector<std::uint64_t>{90}, "9");
+  EXPECT_FALSE(written.end_of_own(4)) << "7 and 8 are others'";
   EXPECT_EQ(written.author_of(5, 50), EventAuthor::own);
   EXPECT_EQ(written.author_of(6, 60), EventAuthor::own);
   EXPECT_EQ(written.author_of(6, 61), EventAuthor::other_instead);
@@ -331,15 +358,20 @@ TEST(WrittenEvents, KnowThemByTheirHashes) {
   EXPECT_EQ(written.newest(), 9);
   written.forget_until(6);
   EXPECT_EQ(written.author_of(6, 60), EventAuthor::other);
+  EXPECT_FALSE(written.end_of_own(6));
+  ASSERT_TRUE(written.end_of_own(8));
+  EXPECT_EQ(written.end_of_own(8)->sequence, 9);
+  EXPECT_FALSE(written.end_of_own(9)) << "nothing is behind it";
   EXPECT_EQ(written.author_of(9, 90), EventAuthor::own);
   EXPECT_FALSE(written.was_set_back());
-  written.note(9, std::vector<std::uint64_t>{91});
+  written.note(9, std::vector<std::uint64_t>{91}, "9'");
   EXPECT_TRUE(written.was_set_back());
+  EXPECT_FALSE(written.end_of_own(8));
   EXPECT_EQ(written.author_of(9, 91), EventAuthor::own);
   written.forget();
   EXPECT_FALSE(written.was_set_back());
   EXPECT_EQ(written.newest(), 0);
-  written.note(3, {});
+  written.note(3, {}, "");
   EXPECT_EQ(written.newest(), 0);
 }
 
