@@ -79,13 +79,16 @@ void MysqlTx::forget_changed(std::span<const LicenseRef> refs, std::span<const s
   if (changed) throw StoreError(StoreError::Kind::retry, "database " + connection_.name() + ": a license was changed");
 }
 
-template <class Record>
+template <class Record, class Read>
 std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::span<const LicenseRef> refs,
-                                                      Record (*read)(const Statement::Rows&), int version_column) {
+                                                      bool with_clients, int version_column, const Read& read) {
   std::vector<Value> values;
-  for (const auto& [row, client] : rows_of(refs)) values.emplace_back(row);
+  for (const auto& [row, client] : rows_of(refs)) {
+    values.emplace_back(row);
+    if (with_clients) values.emplace_back(client);
+  }
   LicenseIndex<Record> index;
-  query.read(values, 1, [&](const Statement::Rows& found) {
+  query.read(values, with_clients ? 2 : 1, [&](const Statement::Rows& found) {
     note_locked(index.add(read(found)));
     note_catalog_version(found.number(version_column));
   });
@@ -99,30 +102,20 @@ std::vector<std::optional<LicenseRow>> MysqlTx::lock(std::span<const LicenseRef>
     return !ref.client.empty() && ref.client.size() <= kMostRead;
   };
   if (connection_.takes_rows() && std::ranges::all_of(refs, can_read_along)) return lock_with_seats(refs);
-  return lock_rows(lock_licenses_, refs, read_license, kLicenseColumns);
+  return lock_rows<LicenseRow>(lock_licenses_, refs, false, kLicenseColumns, read_license);
 }
 
 std::vector<std::optional<LicenseRow>> MysqlTx::lock_with_seats(std::span<const LicenseRef> refs) {
   constexpr int kVersion = kLicenseColumns + kActivationColumns, kClientId = kVersion + 1;
-  std::vector<Value> values;
-  for (const auto& [row, client] : rows_of(refs)) {
-    values.emplace_back(row);
-    values.emplace_back(client);
-  }
-  LicenseIndex<LicenseRow> index;
-  lock_with_seats_.read(values, 2, [&](const Statement::Rows& found) {
+  return lock_rows<LicenseRow>(lock_with_seats_, refs, true, kVersion, [this](const Statement::Rows& found) {
     LicenseView view = read_view(found);
-    note_catalog_version(found.number(kVersion));
     read_along_.emplace(ClientKey(view.license.row, found.text(kClientId)), std::move(view.activation));
-    note_locked(index.add(std::move(view.license)));
+    return std::move(view.license);
   });
-  auto locked = index.of(refs);
-  forget_changed<LicenseRow>(refs, locked);
-  return locked;
 }
 
 std::vector<std::optional<LicenseDetails>> MysqlTx::lock_details(std::span<const LicenseRef> refs) {
-  return lock_rows(lock_details_, refs, read_details, kDetailsColumns);
+  return lock_rows<LicenseDetails>(lock_details_, refs, false, kDetailsColumns, read_details);
 }
 
 std::vector<EndedLease> MysqlTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {

@@ -37,10 +37,11 @@ class MysqlTx final : public ServerTx {
  private:
   using ClientKey = std::pair<Row, std::string>;
 
-  // The rows that `refs` stand for, locked, by id or by digest of the key.
-  template <class Record>
-  std::vector<std::optional<Record>> lock_rows(SetReader& query, std::span<const LicenseRef> refs,
-                                               Record (*read)(const Statement::Rows&), int version_column);
+  // The rows that `refs` stand for, locked, by id or by digest of the key; `with_clients`: the query takes the client
+  // of each, too.
+  template <class Record, class Read>
+  std::vector<std::optional<Record>> lock_rows(SetReader& query, std::span<const LicenseRef> refs, bool with_clients,
+                                               int version_column, const Read& read);
   std::vector<std::optional<LicenseRow>> lock_with_seats(std::span<const LicenseRef> refs);
   // Each once, in the order of rows, with the client that the ref names.
   std::vector<std::pair<Row, std::string_view>> rows_of(std::span<const LicenseRef> refs);

@@ -155,9 +155,9 @@ void SqlTx::expect_one(std::string_view missing) const {
 }
 
 void SqlTx::update_license(const LicenseUpdate& update) {
-  const auto locked = locked_.find(update.row);
+  const licensing::License* const before = locked(update.row);
   const licensing::License& state = update.state;
-  update_statement(locked == locked_.end() ? kAllIndexed : changed_indexed(locked->second, state))
+  update_statement(before == nullptr ? kAllIndexed : changed_indexed(*before, state))
       .run(update.row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
            EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
            state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers, state.transfers_in_period,
