@@ -40,22 +40,22 @@ bool SeatRollUp::run(std::int64_t head, base::UnixSeconds settled, const std::fu
     for (const store::PendingSeats& second : reader_.pending_seats()) {
       window.seconds.emplace(std::pair(second.product, second.at), second);
     }
-    read(window, head);
+    read(window, head, go_on);
     again = window.last < head;
     const base::UnixSeconds known = again ? window.newest - kLateSeconds : settled;
     auto products = fold_products(window, known);
-    if (window.last == window.after && products.empty()) return true;
-    if (!store(window, std::move(products))) return false;
+    if (window.last == window.after && products.empty()) return !again;
+    if (!store(window, std::move(products), go_on)) return false;
     state.license_sequence = window.last;
     state.product_sequence = std::max(state.product_sequence, window.last);
   }
-  return true;
+  return !again;
 }
 
-void SeatRollUp::read(Window& window, std::int64_t head) {
+void SeatRollUp::read(Window& window, std::int64_t head, const std::function<bool()>& go_on) {
   std::size_t events = 0;
   std::vector<SeatChange> changes;
-  while (window.last < head && events < kWindowEvents && window.licenses.size() < kWindowLicenses) {
+  while (window.last < head && events < kWindowEvents && window.licenses.size() < kWindowLicenses && go_on()) {
     const auto most = std::min<std::size_t>(kEventsAtOnce, static_cast<std::size_t>(head - window.last));
     changes.clear();
     const std::int64_t last = reader_.seat_events(window.last, most, [&changes](const store::SeatEvent& event) {
@@ -156,7 +156,7 @@ std::vector<SeatRollUp::Fold> SeatRollUp::fold_products(Window& window, base::Un
 }
 
 // The products first: what was written of the licenses when an interruption comes is then known to be in them.
-bool SeatRollUp::store(Window& window, std::vector<Fold>&& products) {
+bool SeatRollUp::store(Window& window, std::vector<Fold>&& products, const std::function<bool()>& go_on) {
   store::SeatChanges changes;
   changes.pending.emplace();
   for (const auto& [key, second] : window.seconds) changes.pending->push_back(second);
@@ -166,7 +166,9 @@ bool SeatRollUp::store(Window& window, std::vector<Fold>&& products) {
     if (fold.state.sequence > window.after) licenses.push_back(std::move(fold));
   }
   std::ranges::sort(licenses, {}, [](const Fold& fold) { return std::pair(fold.state.product, fold.state.license); });
-  const auto write = [&] { return write_([&changes](store::Tx& tx) { tx.statistics().store_seats(changes); }); };
+  const auto write = [&] {
+    return go_on() && write_([&changes](store::Tx& tx) { tx.statistics().store_seats(changes); });
+  };
   const auto add = [&](Fold& fold) {
     changes.states.push_back(std::move(fold.state));
     std::ranges::move(fold.days, std::back_inserter(changes.days));

@@ -24,15 +24,18 @@ using WriteFunction = std::function<bool(const std::function<void(store::Tx&)>&)
 
 class SeatRollUp {
  public:
-  static constexpr std::size_t kWindowEvents = 100'000;
-  static constexpr std::size_t kWindowLicenses = 50'000;
+  // What is held of the events at once, about 200 B a license. Each license in a window is read and written once, so
+  // that a small window has the licenses of a busy minute written many times.
+  static constexpr std::size_t kWindowEvents = 1'000'000;
+  static constexpr std::size_t kWindowLicenses = 100'000;
   static constexpr std::size_t kRowsAtOnce = 400;        // in one transaction
   static constexpr base::UnixSeconds kLateSeconds = 10;  // by which a lease's end may be told late while we lag
 
   SeatRollUp(store::StatisticsReader& reader, WriteFunction write) : reader_(reader), write_(std::move(write)) {}
 
-  // Takes in the events up to `head`, as long as `go_on` says so. `settled`: behind `head` comes nothing that happened
-  // in a second before. False when something could not be written: another run goes on where this one ended.
+  // Takes in the events up to `head`, as long as `go_on` says so, which is asked before each of a few hundred rows.
+  // `settled`: behind `head` comes nothing that happened in a second before. False when it was not all written: another
+  // run goes on where this one ended.
   bool run(std::int64_t head, base::UnixSeconds settled, const std::function<bool()>& go_on);
 
  private:
@@ -59,13 +62,13 @@ class SeatRollUp {
     std::optional<std::int64_t> seats_held;
   };
 
-  void read(Window& window, std::int64_t head);
+  void read(Window& window, std::int64_t head, const std::function<bool()>& go_on);
   static std::optional<SeatChange> change_of(const store::SeatEvent& event);
   void look_up(Window& window, std::span<const SeatChange> changes);
   static void take(Window& window, const SeatChange& change);
   static void change_product(Window& window, store::Row product, base::UnixSeconds at, bool ended, std::int64_t delta);
   std::vector<Fold> fold_products(Window& window, base::UnixSeconds settled);
-  bool store(Window& window, std::vector<Fold>&& products);
+  bool store(Window& window, std::vector<Fold>&& products, const std::function<bool()>& go_on);
 
   store::StatisticsReader& reader_;
   const WriteFunction write_;

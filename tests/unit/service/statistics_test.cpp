@@ -125,7 +125,7 @@ TEST_F(StatisticsTest, AnInterruptionNeitherLosesNorRepeatsAnEvent) {
     LeaseSweeper sweeper(reader_->statistics(), writes_);
     ASSERT_TRUE(sweeper.sweep(clock_.now()));
     SeatRollUp roll_up(reader_->statistics(), write_or_not);
-    roll_up.run(reader_->audit_head().sequence, clock_.now(), [] { return true; });
+    roll_up.run(reader_->audit_head().sequence, clock_.now(), [&random] { return random() % 8 != 0; });
   };
   std::vector<base::Id> licenses;
   SeatTimeline timeline;
@@ -168,6 +168,25 @@ TEST_F(StatisticsTest, ManyLicensesAreWrittenInSmallTransactions) {
   ASSERT_THAT(whole, SizeIs(1));
   EXPECT_EQ(whole[0].day.peak, 1'000U);
   EXPECT_EQ(whole[0].day.seat_seconds, 100'000);
+}
+
+TEST_F(StatisticsTest, AWindowEndsSoonAfterItIsToldTo) {
+  const auto license = add_license(R"({"max_clients":100})");
+  for (int i = 0; i < 50; ++i) run(activate(license, "c" + std::to_string(i)));
+  int asked = 0;
+  int written = 0;
+  const auto count = [&](const std::function<void(store::Tx&)>& work) { return ++written, write(work); };
+  SeatRollUp roll_up(reader_->statistics(), count);
+  const auto head = reader_->audit_head().sequence;
+  for (const int times : {0, 1, 2}) {  // the window, reading it, writing it
+    asked = 0;
+    EXPECT_FALSE(roll_up.run(head, clock_.now(), [&] { return asked++ < times; }));
+    EXPECT_EQ(asked, times + 1);
+    EXPECT_EQ(written, 0) << times;
+  }
+  EXPECT_TRUE(roll_up.run(head, clock_.now(), [] { return true; }));
+  EXPECT_EQ(written, 1);
+  EXPECT_EQ(reader_->statistics().state().license_sequence, head);
 }
 
 TEST_F(StatisticsTest, AClockThatGoesBackMakesNoNegativeTime) {
