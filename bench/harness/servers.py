@@ -221,28 +221,40 @@ def replica(bench: Bench, data: pathlib.Path, number: int, url: str, *options: s
     return bench.lictord(own, BOTH_CPUS, 1, '--database-url', url, *options)
 
 
+WAYS = (('TCP', False), ('unix socket', True))
+
+
+def competitors(bench: Bench, database, how: str) -> tuple[pathlib.Path, str, str]:
+    """What says what is in them, and the names of two databases with the same in each, for one way of connecting: whoever is
+    faster has the larger one at the end, and would begin with it."""
+    suffix = how.split()[0].lower()
+    ours, peer = f'ours_{suffix}', f'peer_{suffix}'
+    data = filled(bench, database, ours)
+    filled(bench, database, peer)
+    database.sql('CREATE SEQUENCE peer_events CACHE 100', peer)
+    return data, ours, peer
+
+
 def activations_on_postgresql(bench: Bench, database: PostgreSql) -> None:
-    data = filled(bench, database, 'ours')
-    filled(bench, database, 'peer')
-    database.sql('CREATE SEQUENCE peer_events CACHE 100', 'peer')
-    for how, by_socket in (('TCP', False), ('unix socket', True)):
-        url, peer_url = database.url('ours', by_socket), database.url('peer', by_socket)
+    for how, by_socket in WAYS:
+        data, ours, peer = competitors(bench, database, how)
+        url, peer_url = database.url(ours, by_socket), database.url(peer, by_socket)
         with replica(bench, data, 0, url) as server:
             compare(bench, '4', f'PostgreSQL, {how}: activate, spread / pgbench', Activations(bench, 'spread', [server], LICENSES),
                     PgBench(bench, peer_url, LICENSES), 3)
             compare(bench, '4', f'PostgreSQL, {how}: activate, one hot license / pgbench', Activations(bench, 'hot', [server], 1),
                     PgBench(bench, peer_url, 1), 10)
-    replicas_on_one_license(bench, database, data)
-    price_of_the_feed(bench, database, data)
-    revocations(bench, database, data)
+    replicas_on_one_license(bench, database, data, ours, peer)
+    price_of_the_feed(bench, database, data, ours)
+    revocations(bench, database, data, ours)
 
 
-def replicas_on_one_license(bench: Bench, database: PostgreSql, data: pathlib.Path) -> None:
-    url = database.url('ours')
+def replicas_on_one_license(bench: Bench, database: PostgreSql, data: pathlib.Path, name: str, peer_name: str) -> None:
+    url = database.url(name)
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(replica(bench, data, number, url)) for number in range(REPLICAS)]
         one, three = Activations(bench, 'one', servers[:1], 1), Activations(bench, 'three', servers, 1)
-        peer = PgBench(bench, database.url('peer'), 1)
+        peer = PgBench(bench, database.url(peer_name), 1)
         take_turns(bench, [one, three, peer])
     bench.add('4', f'PostgreSQL: activate, one hot license on {REPLICAS} replicas / pgbench',
               ratio_of_medians(three.rates, peer.rates), bound=4, at_most=False,
@@ -251,9 +263,9 @@ def replicas_on_one_license(bench: Bench, database: PostgreSql, data: pathlib.Pa
               detail=f'{statistics.median(three.p99) / 1000:.1f} against {statistics.median(one.p99) / 1000:.1f} ms')
 
 
-def price_of_the_feed(bench: Bench, database: PostgreSql, data: pathlib.Path) -> None:
+def price_of_the_feed(bench: Bench, database: PostgreSql, data: pathlib.Path, name: str) -> None:
     """Two replicas; all is activated on the first, and the second, which reads every change, is idle otherwise."""
-    url = database.url('ours')
+    url = database.url(name)
     with contextlib.ExitStack() as stack:
         without = stack.enter_context(replica(bench, data, 0, url, '--feed-interval', '60s', '--feed-trust', '60s'))
         first = stack.enter_context(replica(bench, data, 1, url))
@@ -275,9 +287,9 @@ def ask(server, key: str, method: str, path: str, body: dict | None = None) -> t
             return error.code, json.load(error)
 
 
-def revocations(bench: Bench, database: PostgreSql, data: pathlib.Path) -> None:
+def revocations(bench: Bench, database: PostgreSql, data: pathlib.Path, name: str) -> None:
     """From the acknowledgement on one replica to the first refusal on the other, both under a load of activations."""
-    url = database.url('ours')
+    url = database.url(name)
     count = 40 * bench.rounds
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(replica(bench, data, number, url)) for number in range(2)]
@@ -433,20 +445,18 @@ def run_mariadb(bench: Bench) -> None:
     settings = ('innodb_buffer_pool_size = 1G', 'innodb_log_file_size = 1G', 'max_connections = 400')
     with contextlib.closing(Closing(MariaDb(fsync=True, parent=bench.work, settings=settings))) as running:
         database = running.database
-        data = filled(bench, database, 'ours')
-        filled(bench, database, 'peer')
-        database.sql('CREATE SEQUENCE peer_events CACHE 100', 'peer')
-        database.sql('SET @row = 0; UPDATE licenses SET `row` = (@row := @row + 1) ORDER BY `row`', 'peer')  # without gaps
-        for how, by_socket in (('TCP', False), ('unix socket', True)):
-            with replica(bench, data, 0, database.url('ours', by_socket)) as server:
+        for how, by_socket in WAYS:
+            data, ours, peer = competitors(bench, database, how)
+            database.sql('SET @row = 0; UPDATE licenses SET `row` = (@row := @row + 1) ORDER BY `row`', peer)  # without gaps
+            with replica(bench, data, 0, database.url(ours, by_socket)) as server:
                 spread = Activations(bench, 'spread', [server], LICENSES)
                 spread.visit_all()
-                compare(bench, '4', f'MariaDB, {how}: activate, spread / one a transaction', spread, SysBench(bench, database, 'peer', by_socket, LICENSES), 3)
+                compare(bench, '4', f'MariaDB, {how}: activate, spread / one a transaction', spread, SysBench(bench, database, peer, by_socket, LICENSES), 3)
                 compare(bench, '4', f'MariaDB, {how}: activate, one hot license / one a transaction',
-                        Activations(bench, 'hot', [server], 1), SysBench(bench, database, 'peer', by_socket, 1), 6)
+                        Activations(bench, 'hot', [server], 1), SysBench(bench, database, peer, by_socket, 1), 6)
                 compare(bench, '4', f'MariaDB, {how}: activate, spread, {MANY_CONNECTIONS} connections / one a transaction',
                         Activations(bench, 'many', [server], LICENSES, MANY_CONNECTIONS),
-                        SysBench(bench, database, 'peer', by_socket, LICENSES, MANY_CONNECTIONS), 3)
+                        SysBench(bench, database, peer, by_socket, LICENSES, MANY_CONNECTIONS), 3)
 
 
 class Closing:
