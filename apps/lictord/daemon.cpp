@@ -200,6 +200,12 @@ Daemon::Parts::Parts(const config::ParseOutcome& given)
   load();
   register_metrics(app, *store);
   register_changeable_options();
+  if (const std::string gap = store->durability_gap(); !gap.empty()) {
+    log.warning("database.not_durable",
+                "This database server may lose what it has committed when its machine fails, and with it seats and "
+                "changes that were acknowledged",
+                {{"database", store->describe()}, {"settings", gap}});
+  }
   if (!notify.problem().empty()) {
     log.warning("service.notify_failed", "$NOTIFY_SOCKET can't be used; the service manager is told nothing",
                 {{"error", notify.problem()}});

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/fingerprint_codec.h"
+#include "store/license_index.h"
 #include "store/mysql_queries.h"
 #include "store/mysql_text.h"
 #include "store/records.h"
@@ -116,11 +117,6 @@ std::vector<std::optional<LicenseRow>> MysqlTx::lock_with_seats(std::span<const 
 
 std::vector<std::optional<LicenseDetails>> MysqlTx::lock_details(std::span<const LicenseRef> refs) {
   return lock_rows<LicenseDetails>(lock_details_, refs, false, kDetailsColumns, read_details);
-}
-
-std::vector<EndedLease> MysqlTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
-  read_along_.clear();
-  return SqlTx::reclaim(licenses, now);
 }
 
 std::vector<std::optional<licensing::Activation>> MysqlTx::activations(std::span<const SeatQuery> queries) {
@@ -246,15 +242,13 @@ void MysqlTx::insert_licenses(std::span<const NewLicense> licenses) {
 }
 
 void MysqlTx::delete_activation(Row license, std::string_view client_id) {
-  read_along_.clear();
-  SqlTx::delete_activation(license, client_id);
+  ServerTx::delete_activation(license, client_id);
   exists_[{license, std::string(client_id)}] = false;
 }
 
 void MysqlTx::begin_on_server() {
   ServerTx::begin_on_server();
   exists_.clear();
-  read_along_.clear();
 }
 
 }  // namespace lictor::store

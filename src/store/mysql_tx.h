@@ -2,12 +2,10 @@
 // anything is decided from them (design.md, section 2), and what a batch changes is written by statements of many rows.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <string>
 #include <utility>
 
-#include "store/license_index.h"
 #include "store/mysql_connection.h"
 #include "store/row_sets.h"
 #include "store/server_tx.h"
@@ -20,7 +18,6 @@ class MysqlTx final : public ServerTx {
 
   std::vector<std::optional<LicenseRow>> lock(std::span<const LicenseRef> refs) override;
   std::vector<std::optional<LicenseDetails>> lock_details(std::span<const LicenseRef> refs) override;
-  std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) override;
   std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
   void apply(const Changes& changes) override;
   void insert_licenses(std::span<const NewLicense> licenses) override;
@@ -35,8 +32,6 @@ class MysqlTx final : public ServerTx {
   void add_totals(const Totals& change) override;
 
  private:
-  using ClientKey = std::pair<Row, std::string>;
-
   // The rows that `refs` stand for, locked, by id or by digest of the key; `with_clients`: the query takes the client
   // of each, too.
   template <class Record, class Read>
@@ -55,14 +50,8 @@ class MysqlTx final : public ServerTx {
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_with_seats_, lock_details_, activations_;
   SetWriter write_licenses_, count_seats_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  static constexpr std::size_t kMostKnown = 250'000;
-  // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
-  // another.
-  boost::unordered_flat_map<base::Bytes16, Row, RefHash> known_rows_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
-  // What lock() read along, until something is written.
-  std::map<ClientKey, std::optional<licensing::Activation>> read_along_;
 };
 
 }  // namespace lictor::store

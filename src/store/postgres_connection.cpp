@@ -82,51 +82,6 @@ PostgresConnection::Parameter parameter_of(const Value& value, std::array<char, 
   return {kInt8, nullptr, 0};  // only times are NULL
 }
 
-class PostgresPrepared final : public Prepared {
- public:
-  PostgresPrepared(PostgresConnection& connection, std::string_view sql)
-      : connection_(connection), known_(connection.known(sql)) {}
-
-  void run(std::span<const Value> values) override { execute(values), close(); }
-  void open(std::span<const Value> values) override { execute(values); }
-  bool next() override { return ++row_ < rows_; }
-  void close() noexcept override {
-    result_ = {};
-    row_ = -1;
-    rows_ = 0;
-  }
-  std::size_t parameters() const noexcept override { return known_.parameters; }
-
-  std::int64_t number(int column) const noexcept override {
-    return is_null(column) ? 0 : big_endian(PQgetvalue(result_.get(), row_, column), length(column));
-  }
-  bool is_null(int column) const noexcept override { return PQgetisnull(result_.get(), row_, column) != 0; }
-  std::string_view text(int column) const noexcept override {
-    return {PQgetvalue(result_.get(), row_, column), static_cast<std::size_t>(length(column))};
-  }
-  std::span<const std::uint8_t> blob(int column) const noexcept override {
-    return {reinterpret_cast<const std::uint8_t*>(PQgetvalue(result_.get(), row_, column)),
-            static_cast<std::size_t>(length(column))};
-  }
-
- private:
-  int length(int column) const noexcept { return PQgetlength(result_.get(), row_, column); }
-  void execute(std::span<const Value> values) {
-    numbers_.resize(values.size());
-    parameters_.clear();
-    for (std::size_t i = 0; i < values.size(); ++i) parameters_.push_back(parameter_of(values[i], numbers_[i]));
-    result_ = connection_.run(known_, parameters_);
-    rows_ = PQntuples(result_.get());
-    row_ = -1;
-  }
-  PostgresConnection& connection_;
-  PostgresConnection::Known& known_;
-  PostgresResult result_;
-  int row_ = -1, rows_ = 0;
-  std::vector<std::array<char, 8>> numbers_;
-  std::vector<PostgresConnection::Parameter> parameters_;
-};
-
 }  // namespace
 
 std::string with_dollar_parameters(std::string_view sql, std::size_t& highest) {
@@ -390,6 +345,23 @@ PostgresResult PostgresConnection::run(Known& statement, std::span<const Paramet
   const char* const changed = PQcmdTuples(result.get());
   changed_rows_ = *changed == '\0' ? 0 : std::strtoll(changed, nullptr, 10);
   return result;
+}
+
+std::int64_t PostgresPrepared::number(int column) const noexcept {
+  return is_null(column) ? 0 : big_endian(PQgetvalue(result_.get(), row_, column), length(column));
+}
+
+void PostgresPrepared::open(std::span<const Value> values) {
+  numbers_.resize(values.size());
+  parameters_.clear();
+  for (std::size_t i = 0; i < values.size(); ++i) parameters_.push_back(parameter_of(values[i], numbers_[i]));
+  adopt(connection_.run(known_, parameters_));
+}
+
+void PostgresPrepared::adopt(PostgresResult result) noexcept {
+  result_ = std::move(result);
+  rows_ = PQntuples(result_.get());
+  row_ = -1;
 }
 
 std::unique_ptr<Prepared> PostgresConnection::prepare(std::string_view sql) {

@@ -7,13 +7,16 @@
 
 #include <libpq-fe.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/sql_connection.h"
@@ -123,6 +126,44 @@ struct PostgresConnection::Known {
   std::string name;  // on the server
   std::size_t parameters = 0;
   std::uint64_t prepared_in = 0;  // generation; 0: never
+};
+
+class PostgresPrepared final : public Prepared {
+ public:
+  PostgresPrepared(PostgresConnection& connection, std::string_view sql)
+      : connection_(connection), known_(connection.known(sql)) {}
+
+  void run(std::span<const Value> values) override { open(values), close(); }
+  void open(std::span<const Value> values) override;
+  // In place of open(): what flush() gave for it.
+  void adopt(PostgresResult result) noexcept;
+  bool next() override { return ++row_ < rows_; }
+  void close() noexcept override {
+    result_ = {};
+    row_ = -1;
+    rows_ = 0;
+  }
+  std::size_t parameters() const noexcept override { return known_.parameters; }
+
+  std::int64_t number(int column) const noexcept override;
+  bool is_null(int column) const noexcept override { return PQgetisnull(result_.get(), row_, column) != 0; }
+  std::string_view text(int column) const noexcept override {
+    return {PQgetvalue(result_.get(), row_, column), static_cast<std::size_t>(length(column))};
+  }
+  std::span<const std::uint8_t> blob(int column) const noexcept override {
+    return {reinterpret_cast<const std::uint8_t*>(PQgetvalue(result_.get(), row_, column)),
+            static_cast<std::size_t>(length(column))};
+  }
+
+ private:
+  int length(int column) const noexcept { return PQgetlength(result_.get(), row_, column); }
+
+  PostgresConnection& connection_;
+  PostgresConnection::Known& known_;
+  PostgresResult result_;
+  int row_ = -1, rows_ = 0;
+  std::vector<std::array<char, 8>> numbers_;
+  std::vector<PostgresConnection::Parameter> parameters_;
 };
 
 // ?1 and ? as PostgreSQL writes them: $1. `highest` becomes the number of values.

@@ -19,6 +19,9 @@ constexpr const char* kWriterSettings =
     "force_generic_plan; "
     // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
     "SET idle_session_timeout = '10s'";
+constexpr const char* kDurabilityGap =
+    "SELECT string_agg(name || ' is ' || setting, ', ') FROM pg_settings "
+    "WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
 
 }  // namespace
 
@@ -39,7 +42,8 @@ std::unique_ptr<Store> open_postgres(const PostgresOptions& options) {
     migrate_alone(writer);
     note_served(writer);
   };
-  return open_server_store<PostgresConnection, PostgresTx>(reading, writing, prepare, options.on_commit);
+  return open_server_store<PostgresConnection, PostgresTx>(reading, writing, prepare, kDurabilityGap,
+                                                           options.on_commit);
 }
 
 }  // namespace lictor::store

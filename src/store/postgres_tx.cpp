@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "store/fingerprint_codec.h"
 #include "store/license_index.h"
@@ -25,6 +26,21 @@ void add_row(std::vector<PostgresArray>& arrays, const Values&... values) {
   (arrays[column++].add(values), ...);
 }
 
+// What refs name, as the queries that lock take it.
+struct RefArrays {
+  explicit RefArrays(std::span<const LicenseRef> refs) {
+    for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
+  }
+  std::array<Value, 2> values() { return {ids.value(), digests.value()}; }
+
+  PostgresArray ids{Of::blobs}, digests{Of::blobs};
+};
+
+// Which of the questions of sql::kActivationsOf a row answers.
+std::size_t number_of(const Statement::Rows& rows) {
+  return static_cast<std::size_t>(rows.number(kActivationColumns) - 1);
+}
+
 std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
   std::vector<Value> values;
   for (PostgresArray& array : arrays) values.push_back(array.value());
@@ -35,14 +51,32 @@ std::vector<Value> values_of(std::vector<PostgresArray>& arrays) {
 
 PostgresTx::PostgresTx(PostgresConnection& connection) : ServerTx(connection, sql::kTryLead), connection_(connection) {}
 
+void PostgresTx::SeatQuestion::add(Row license, std::string_view client_id) {
+  keys.emplace_back(license, client_id);
+  licenses.add(license);
+  clients.add(client_id);
+}
+
+PostgresTx::SeatQuestion PostgresTx::seats_of_known(std::span<const LicenseRef> refs) const {
+  SeatQuestion question;
+  for (const LicenseRef& ref : refs) {
+    const auto known = known_rows_.find(ref.value);
+    if (!ref.client.empty() && known != known_rows_.end()) question.add(known->second, ref.client);
+  }
+  return question;
+}
+
+void PostgresTx::remember_rows(std::span<const LicenseRef> refs, std::span<const std::optional<LicenseRow>> locked) {
+  if (known_rows_.size() > kMostKnown) known_rows_.clear();
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (locked[i]) known_rows_[refs[i].value] = locked[i]->row;
+  }
+}
+
 template <class Record>
-std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query, std::span<const LicenseRef> refs,
-                                                         Record (*read)(const Statement::Rows&), int version_column) {
-  PostgresArray ids(Of::blobs), digests(Of::blobs);
-  for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
+std::vector<std::optional<Record>> PostgresTx::read_locked(Statement::Rows&& rows, std::span<const LicenseRef> refs,
+                                                           Record (*read)(const Statement::Rows&), int version_column) {
   LicenseIndex<Record> locked;
-  Statement statement(connection_, query);
-  auto rows = statement.rows(ids.value(), digests.value());
   while (rows.next()) {
     note_locked(locked.add(read(rows)));
     note_catalog_version(rows.number(version_column));
@@ -50,25 +84,58 @@ std::vector<std::optional<Record>> PostgresTx::lock_rows(std::string_view query,
   return locked.of(refs);
 }
 
+// The question for activations goes along with the one that locks: it is answered after all are locked, by what is
+// committed then. Only what belongs to a license that is locked is kept: a key may have become another license's.
 std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
-  return lock_rows(sql::kLockLicenses, refs, read_license, kLicenseColumns);
+  RefArrays named(refs);
+  SeatQuestion question = seats_of_known(refs);
+  connection_.queue(sql::kLockLicenses, named.values());
+  if (!question.keys.empty()) connection_.queue(sql::kActivationsOf, question.values());
+  auto results = connection_.flush();
+  PostgresPrepared licenses(connection_, sql::kLockLicenses), seats(connection_, sql::kActivationsOf);
+  if (!question.keys.empty()) {
+    seats.adopt(std::move(results.back()));
+    results.pop_back();
+  }
+  licenses.adopt(std::move(results.back()));
+  auto locked = read_locked(Statement::Rows(connection_, licenses), refs, read_license, kLicenseColumns);
+  remember_rows(refs, locked);
+  for (const ClientKey& key : question.keys) {
+    if (this->locked(key.first) != nullptr) read_along_.emplace(key, std::nullopt);
+  }
+  for (Statement::Rows rows(connection_, seats); rows.next();) {
+    const auto kept = read_along_.find(question.keys.at(number_of(rows)));
+    if (kept != read_along_.end()) kept->second = read_activation(rows);
+  }
+  return locked;
 }
 
 std::vector<std::optional<LicenseDetails>> PostgresTx::lock_details(std::span<const LicenseRef> refs) {
-  return lock_rows(sql::kLockDetails, refs, read_details, kDetailsColumns);
+  RefArrays named(refs);
+  const auto [ids, digests] = named.values();
+  Statement statement(connection_, sql::kLockDetails);
+  return read_locked(statement.rows(ids, digests), refs, read_details, kDetailsColumns);
 }
 
 std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::span<const SeatQuery> queries) {
-  constexpr int kNumber = 11;  // behind the columns of an activation
-  PostgresArray licenses(Of::numbers), clients(Of::texts);
-  for (const SeatQuery& query : queries) {
-    licenses.add(query.license);
-    clients.add(query.client_id);
-  }
   std::vector<std::optional<licensing::Activation>> found(queries.size());
+  SeatQuestion question;
+  std::vector<std::size_t> places;  // of what is asked
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const auto along = read_along_.find({queries[i].license, std::string(queries[i].client_id)});
+    if (along != read_along_.end()) {
+      found[i] = along->second;
+      continue;
+    }
+    question.add(queries[i].license, queries[i].client_id);
+    places.push_back(i);
+  }
+  if (places.empty()) return found;
   Statement statement(connection_, sql::kActivationsOf);
-  auto rows = statement.rows(licenses.value(), clients.value());
-  while (rows.next()) found.at(static_cast<std::size_t>(rows.number(kNumber) - 1)) = read_activation(rows);
+  const auto [licenses, clients] = question.values();
+  for (auto rows = statement.rows(licenses, clients); rows.next();) {
+    found[places.at(number_of(rows))] = read_activation(rows);
+  }
   return found;
 }
 
@@ -100,6 +167,7 @@ void PostgresTx::queue_activations(std::span<const ActivationUpdate> updates) {
 }
 
 void PostgresTx::apply(const Changes& changes) {
+  read_along_.clear();
   for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   if (!changes.licenses.empty()) queue_licenses(changes.licenses);
   if (!changes.activations.empty()) queue_activations(changes.activations);

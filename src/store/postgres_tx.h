@@ -3,6 +3,12 @@
 // statements in one round trip.
 #pragma once
 
+#include <array>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
 #include "store/postgres_array.h"
 #include "store/postgres_connection.h"
 #include "store/server_tx.h"
@@ -26,10 +32,21 @@ class PostgresTx final : public ServerTx {
   void add_totals(const Totals& change) override;
 
  private:
-  // The rows that `refs` stand for, locked, by id or by digest of the key.
+  // Activations to ask for, in one question.
+  struct SeatQuestion {
+    std::vector<ClientKey> keys;
+    PostgresArray licenses{PostgresArray::Of::numbers}, clients{PostgresArray::Of::texts};
+
+    void add(Row license, std::string_view client_id);
+    std::array<Value, 2> values() { return {licenses.value(), clients.value()}; }
+  };
+
+  // Of the clients that `refs` name, where it is known which row the license has.
+  SeatQuestion seats_of_known(std::span<const LicenseRef> refs) const;
   template <class Record>
-  std::vector<std::optional<Record>> lock_rows(std::string_view query, std::span<const LicenseRef> refs,
-                                               Record (*read)(const Statement::Rows&), int version_column);
+  std::vector<std::optional<Record>> read_locked(Statement::Rows&& rows, std::span<const LicenseRef> refs,
+                                                 Record (*read)(const Statement::Rows&), int version_column);
+  void remember_rows(std::span<const LicenseRef> refs, std::span<const std::optional<LicenseRow>> locked);
   void queue_licenses(std::span<const LicenseUpdate> updates);
   void queue_activations(std::span<const ActivationUpdate> updates);
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "store/server_tx.h"
@@ -24,6 +25,7 @@ class ServerStore final : public Store {
     std::function<std::unique_ptr<Connection>(std::chrono::milliseconds timeout)> open_reading;
     std::chrono::milliseconds timeout{};  // of other readers
     std::shared_ptr<const ConnectionCounters> counters;
+    std::string durability_gap;
     std::function<void(double seconds)> on_commit;  // may be empty
   };
 
@@ -36,6 +38,7 @@ class ServerStore final : public Store {
   }
   std::array<std::uint8_t, 16> digest_key() const override { return digest_key_; }
   std::string describe() const override { return parts_.writer->name(); }
+  std::string durability_gap() const override { return parts_.durability_gap; }
   bool is_shared() const noexcept override { return true; }
   EventAuthor author_of(const ChangeNote& note) const override {
     return written_.author_of(note.sequence, note.hash_head);
@@ -59,11 +62,13 @@ class ServerStore final : public Store {
   WrittenEvents written_;
 };
 
-// An engine's store: `prepare` makes the database one that can be served, on the connection that will write.
+// An engine's store: `prepare` makes the database one that can be served, on the connection that will write;
+// `durability_gap` is a query for that text, NULL when there is none.
 template <class EngineConnection, class EngineTx>
 std::unique_ptr<Store> open_server_store(typename EngineConnection::Options reading,
                                          typename EngineConnection::Options writing,
                                          const std::function<void(EngineConnection&)>& prepare,
+                                         std::string_view durability_gap,
                                          std::function<void(double seconds)> on_commit) {
   const auto counters = std::make_shared<ConnectionCounters>();
   reading.counters = writing.counters = counters;
@@ -71,6 +76,7 @@ std::unique_ptr<Store> open_server_store(typename EngineConnection::Options read
   auto writer = std::make_unique<EngineConnection>(std::move(writing));
   prepare(*writer);
   ServerStore::Parts parts;
+  parts.durability_gap = writer->text(durability_gap);
   parts.tx = std::make_unique<EngineTx>(*writer);
   parts.writer = std::move(writer);
   parts.timeout = reading.timeout;

@@ -24,6 +24,17 @@ void ServerTx::begin_on_server() {
   last_event_ = {};
   event_heads_.clear();
   catalog_version_.reset();
+  read_along_.clear();
+}
+
+std::vector<EndedLease> ServerTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
+  read_along_.clear();
+  return SqlTx::reclaim(licenses, now);
+}
+
+void ServerTx::delete_activation(Row license, std::string_view client_id) {
+  read_along_.clear();
+  SqlTx::delete_activation(license, client_id);
 }
 
 ChainLink ServerTx::lock_head() {

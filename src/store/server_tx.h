@@ -2,12 +2,16 @@
 // catalogue has a version, one of the processes leads. The engines add how sets of rows are written.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "store/license_index.h"
 #include "store/sql_reader.h"
 #include "store/sql_tx.h"
 
@@ -21,6 +25,8 @@ class ServerTx : public SqlTx {
   std::int64_t lock_catalog() override;
   std::optional<std::int64_t> catalog_version() const override { return catalog_version_; }
   std::uint64_t lead() override;
+  std::vector<EndedLease> reclaim(std::span<const Row> licenses, UnixSeconds now) override;
+  void delete_activation(Row license, std::string_view client_id) override;
 
   virtual void begin_on_server();
   // The events of this transaction; sequence 0: it has none.
@@ -29,6 +35,15 @@ class ServerTx : public SqlTx {
   std::span<const std::uint64_t> event_heads() const noexcept { return event_heads_; }  // of their hashes
 
  protected:
+  // What lock() read along: activations of clients of locked licenses. Nothing of it is true any more once something
+  // was written.
+  using ClientKey = std::pair<Row, std::string>;
+  std::map<ClientKey, std::optional<licensing::Activation>> read_along_;
+  // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
+  // another's.
+  boost::unordered_flat_map<base::Bytes16, Row, RefHash> known_rows_;
+  static constexpr std::size_t kMostKnown = 250'000;
+
   void note_catalog_version(std::int64_t version) noexcept { catalog_version_ = version; }
   // Whoever holds it is the only one that appends, until its COMMIT. Also before what others' transactions change in
   // another order: figures of products.

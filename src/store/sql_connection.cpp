@@ -3,12 +3,24 @@
 #include <cstring>
 
 namespace lictor::store {
+namespace {
+
+template <class Read>
+auto read_first(Connection& connection, std::string_view sql, const Read& read) {
+  Statement statement(connection, sql);
+  auto rows = statement.rows();
+  if (!rows.next()) connection.fail_corrupt("a record that must exist is missing");
+  return read(rows);
+}
+
+}  // namespace
 
 std::int64_t Connection::number(std::string_view sql) {
-  Statement statement(*this, sql);
-  auto rows = statement.rows();
-  if (!rows.next()) fail_corrupt("a record that must exist is missing");
-  return rows.number(0);
+  return read_first(*this, sql, [](const Statement::Rows& row) { return row.number(0); });
+}
+
+std::string Connection::text(std::string_view sql) {
+  return read_first(*this, sql, [](const Statement::Rows& row) { return std::string(row.text(0)); });
 }
 
 void Connection::fail_corrupt(std::string_view what) const {

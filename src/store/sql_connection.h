@@ -133,7 +133,8 @@ class Connection {
   virtual std::int64_t milliseconds() = 0;                         // since 1970, by the database's clock
   virtual std::string name() const = 0;                            // for messages
 
-  std::int64_t number(std::string_view sql);  // the first column of the first row
+  std::int64_t number(std::string_view sql);  // the first column of the first row, which must exist; NULL: 0
+  std::string text(std::string_view sql);     // likewise; NULL: empty
   [[noreturn]] void fail_corrupt(std::string_view what) const;
 };
 

@@ -425,6 +425,9 @@ class Store {
   // A secret of this database, made with it: keys the digests of license keys and fingerprints.
   virtual std::array<std::uint8_t, 16> digest_key() const = 0;
   virtual std::string describe() const = 0;  // for people: "sqlite:/path/lictor.db"
+  // Settings of the server that let it lose what was committed when its machine fails, for people; empty: there are
+  // none.
+  virtual std::string durability_gap() const { return {}; }
   // Whether other processes may change what is in it.
   virtual bool is_shared() const noexcept { return false; }
   // Who wrote that event. It remembers its own ones until they were read, and errs towards another. Thread-safe, as the

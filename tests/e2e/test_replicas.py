@@ -596,6 +596,19 @@ def test_what_waiting_does_not_mend_is_not_waited_for(postgresql, tmp_path):
         assert finished.code == 1 and said in finished.err and "See user, password and database" in finished.err, finished
 
 
+def test_a_database_that_may_lose_what_it_has_is_warned_of(database, secrets, tmp_path):
+    database.start()
+    assert "database.not_durable" in database.servers[0].logs() and "fsync is off" in database.servers[0].logs()
+    safe = PostgreSql(fsync=True).start()
+    opened = Database(safe, secrets, tmp_path / "safe")
+    try:
+        opened.directory.mkdir()
+        assert "database.not_durable" not in opened.start().logs()
+    finally:
+        opened.close()
+        safe.remove()
+
+
 def test_two_servers_share_no_data_directory(database, tmp_path):
     """The keys and the address in it are one server's, on whatever database."""
     server = database.start()

@@ -12,7 +12,9 @@ namespace {
 using licensing::kNever;
 using Order = store::LicenseOrder;
 using store::StoreError;
+using testing::AnyOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -166,6 +168,13 @@ TEST_P(StoreConformance, keeps_every_member_of_an_activation) {
 }
 
 // Whatever a store reads along with a license, it is what is there when it is asked for.
+// The servers of tests/support/database_server.py flush nothing, unless they are told to.
+TEST_P(StoreConformance, it_says_when_its_server_may_lose_what_was_committed) {
+  const std::string gap = store_->durability_gap();
+  EXPECT_EQ(gap.empty(), !store_->is_shared());
+  EXPECT_THAT(gap, AnyOf("", HasSubstr("fsync is off"), "innodb_flush_log_at_trx_commit is 0"));
+}
+
 TEST_P(StoreConformance, locking_with_a_client_changes_no_answer) {
   make_licenses(3);
   give_seat(1, "leased", kNow + 10);
