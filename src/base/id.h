@@ -32,6 +32,12 @@ struct Bytes16 {
   }
 };
 
+// For those that are random or digests, in which no bit tells anything of another.
+struct Bytes16Hash {
+  using is_avalanching = void;
+  std::size_t operator()(const Bytes16& value) const noexcept { return value.low64(); }
+};
+
 using Id = Bytes16;
 using Digest = Bytes16;
 

@@ -49,11 +49,6 @@ class ChangeHistory {
   bool is_unchanged_since(const HistoryMark& mark, const base::Id& license) const;
 
  private:
-  struct IdHash {
-    using is_avalanching = void;  // ids are random
-    std::size_t operator()(const base::Id& id) const noexcept { return id.low64(); }
-  };
-
   void note_change(const base::Id& license, std::int64_t sequence);
   void trim();
 
@@ -61,7 +56,7 @@ class ChangeHistory {
   mutable std::mutex mutex_;
   std::int64_t first_ = 0;                // sequence of the first of `hash_heads_`
   std::deque<std::uint64_t> hash_heads_;  // of each event that is known; empty: nothing is
-  boost::unordered_flat_map<base::Id, std::int64_t, IdHash> last_changes_;
+  boost::unordered_flat_map<base::Id, std::int64_t, base::Bytes16Hash> last_changes_;
   std::uint64_t begun_ = 0, ended_ = 0;
 };
 

@@ -28,10 +28,7 @@ class RefusalKeeper {
   struct Owner {
     store::Row product = 0, license = 0;
   };
-  struct RefHash {
-    std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
-  };
-  using Owners = std::unordered_map<base::Bytes16, Owner, RefHash>;
+  using Owners = std::unordered_map<base::Bytes16, Owner, base::Bytes16Hash>;
 
   void resolve(RefusalBuffer::Taken&& taken);
   Owner owner_of(const RefusalBuffer::Subject& subject, Owners& known);

@@ -43,11 +43,8 @@ class SeatRollUp {
     store::SeatState state;
     std::vector<store::ClosedSeatDay> days;
   };
-  struct IdHash {
-    std::size_t operator()(const base::Id& id) const noexcept { return id.low64() ^ id.high64(); }
-  };
   struct Window {
-    std::unordered_map<base::Id, Fold, IdHash> licenses;
+    std::unordered_map<base::Id, Fold, base::Bytes16Hash> licenses;
     std::map<std::pair<store::Row, base::UnixSeconds>, store::PendingSeats> seconds;
     std::int64_t after = 0, last = 0, product_sequence = 0;
     base::UnixSeconds newest = 0;

@@ -11,11 +11,6 @@
 
 namespace lictor::store {
 
-// Ids and digests of keys are random.
-struct RefHash {
-  std::size_t operator()(const base::Bytes16& value) const noexcept { return value.low64() ^ value.high64(); }
-};
-
 template <class Record>  // LicenseRow or LicenseDetails
 class LicenseIndex {
  public:
@@ -43,7 +38,7 @@ class LicenseIndex {
   static const LicenseRow& license_of(const LicenseDetails& details) noexcept { return details.license; }
 
   std::vector<Record> records_;
-  std::unordered_map<base::Bytes16, std::size_t, RefHash> by_id_, by_key_;
+  std::unordered_map<base::Bytes16, std::size_t, base::Bytes16Hash> by_id_, by_key_;
 };
 
 }  // namespace lictor::store

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "store/license_index.h"
 #include "store/sql_reader.h"
 #include "store/sql_tx.h"
 
@@ -41,7 +40,7 @@ class ServerTx : public SqlTx {
   std::map<ClientKey, std::optional<licensing::Activation>> read_along_;
   // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
   // another's.
-  boost::unordered_flat_map<base::Bytes16, Row, RefHash> known_rows_;
+  boost::unordered_flat_map<base::Bytes16, Row, base::Bytes16Hash> known_rows_;
   static constexpr std::size_t kMostKnown = 250'000;
 
   void note_catalog_version(std::int64_t version) noexcept { catalog_version_ = version; }
