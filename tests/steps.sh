@@ -97,7 +97,7 @@ test_asan() {
   for label in unit http store api fuzz; do run_program "asan $label" build-dev "$label"; done
   # What is freed goes back soon: the tests of memory measure the server, not ASan's quarantine.
   ASAN_OPTIONS+=:quarantine_size_mb=4:thread_local_quarantine_size_kb=64
-  LICTOR_TIME_SCALE=4 run_e2e 'asan e2e' build-dev -m quick
+  LICTOR_TIME_SCALE=4 run_e2e 'asan e2e' build-dev -m 'quick or replicas'
 }
 
 lists_tests() {  # program filter

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from database_server import MariaDb  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
+pytestmark = pytest.mark.replicas
 TIMEOUT_SECONDS = 0.05  # --redis-timeout
 
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from database_server import PostgreSql  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
-pytestmark = pytest.mark.sqlite  # has a PostgreSQL of its own
+pytestmark = [pytest.mark.replicas, pytest.mark.sqlite]  # has a PostgreSQL of its own
 SEEN_SECONDS = 1.0
 VALIDATE, ACTIVATE = "/api/v1/licenses/validate", "/api/v1/licenses/activate"
 
