@@ -310,7 +310,7 @@ class Logger::Output {
     logger_->set_level(spdlog::level::trace);  // Logger::enabled() decides
     logger_->flush_on(spdlog::level::warn);
     logger_->set_error_handler([this](const std::string& text) { report_failure(text); });
-    flusher_ = std::jthread([this](std::stop_token stop) { flush_each_second(stop); });
+    flusher_ = std::jthread([this](const std::stop_token& stop) { flush_each_second(stop); });
   }
 
   ~Output() {

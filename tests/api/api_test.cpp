@@ -192,7 +192,9 @@ std::string ApiTest::sign(json::object body, const std::string& key) {
   }
   std::ranges::sort(members);
   std::string text;
-  for (const auto& [name, value] : members) text += (text.empty() ? "" : "&") + name + "=" + value;
+  for (const auto& [name, value] : members) {
+    text.append(text.empty() ? "" : "&").append(name).append("=").append(value);
+  }
   body["signature"] = base::to_hex(crypto::HmacSha256(key)(text));
   return json::serialize(body);
 }

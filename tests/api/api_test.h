@@ -49,9 +49,11 @@ struct Answer : FakeAnswer {
 };
 
 class ApiTest : public testing::Test {
+ public:
+  ~ApiTest() override;
+
  protected:
   explicit ApiTest(std::size_t queue_max = 8192);
-  ~ApiTest() override;
 
   // `key` empty: no X-API-Key. A body is sent as application/json.
   Answer call(const std::string& method, const std::string& target, const std::string& body = "",
