@@ -85,6 +85,8 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
       if (line.command != nullptr && line.command->name == "restore") {
         return "This backup is of no use; nothing was changed. Take an earlier one.";
       }
+      if (line.outcome.options->database.engine != config::Options::Database::Engine::sqlite)
+        return "Restore a backup that was made with the tools of the database server.";
       return fmt::format("Restore a backup: lictord restore FILE --data {} --force keeps the damaged file beside it.",
                          line.outcome.options->server.data.string());
     case Kind::newer_schema:

@@ -10,6 +10,9 @@
 
 #include "lictord/commands.h"
 #include "lictord/data_directory.h"
+#include "store/database_url.h"
+#include "store/mysql_address.h"
+#include "store/store.h"
 
 namespace lictor::daemon {
 namespace {
@@ -63,13 +66,29 @@ void check_database(const fs::path& database, const fs::path& data, Findings& fi
       fmt::format("database {}: its directory is not there; create it for the user who runs lictord", path.string()));
 }
 
+// The address alone: no server is asked.
+void check_address(const config::Options::Database& database, Findings& findings) {
+  if (database.engine == config::Options::Database::Engine::mysql) {
+    try {
+      store::parse_mysql_address(database.url);
+    } catch (const store::StoreError& error) {
+      findings.problems.push_back(fmt::format("option database_url: {}", error.what()));
+    }
+  } else if (const auto url = store::parse_database_url(database.url); !url) {
+    findings.problems.push_back(fmt::format("option database_url: {}", url.problem().message));
+  }
+}
+
 Findings check(const config::ParseOutcome& outcome) {
   Findings findings{outcome.problems, outcome.warnings};
   if (!outcome.options) return findings;
   const config::Options& options = *outcome.options;
   if (auto problem = data_directory_problem(options.server.data)) findings.problems.push_back(std::move(*problem));
-  if (options.database.engine == config::Options::Database::Engine::sqlite)
+  if (options.database.engine == config::Options::Database::Engine::sqlite) {
     check_database(options.database.sqlite_path, options.server.data, findings);
+  } else {
+    check_address(options.database, findings);
+  }
   check_directory_of(options.log.file, options.server.data, "the log's directory", findings);
   if (std::string warning = address_warning(options); !warning.empty()) findings.warnings.push_back(warning);
   return findings;

@@ -326,23 +326,26 @@ namespace {
 
 constexpr std::chrono::milliseconds kCatchUp{2000};
 
-// With replicas, an administrator sees what any of them acknowledged before; and an API key that another one has just
-// made is known, as long as not too many unknown ones come.
+// With replicas, an administrator sees what any of them acknowledged before; an API key that another one has just made
+// is known, as long as not too many unknown ones come; and API keys, products and policies are not believed for longer
+// than licenses are.
 bool must_catch_up(const Call& call) {
   const App& app = call.app();
-  if (app.feed == nullptr) return false;
+  if (app.feed == nullptr || call.route().scope == Scope::none) return false;
   const std::string_view key = call.request().header("X-API-Key");
-  if (key.empty() || call.route().scope == Scope::none) return false;
+  if (key.empty()) return !app.feed->is_current();
   const auth::Caller* const caller = app.api_keys.find(call.io_thread(), key, app.clock.now());
   if (caller == nullptr) return app.api_keys.may_be_new(key) && app.feed->may_look();
+  if (!app.feed->is_current()) return true;
   const bool administers = call.route().scope == Scope::admin_read || call.route().scope == Scope::admin_write;
   return administers && auth::grants(caller->scopes, call.route().scope);
 }
 
 void catch_up(Call& call) {
   ReadCall::submit(call, [&app = call.app()](store::Reader& reader) -> ReadCall::Reply {
-    app.feed->catch_up_catalog(reader, kCatchUp);
-    return [](Call& again) {
+    const bool is_known = app.feed->catch_up_catalog(reader, kCatchUp);
+    return [is_known](Call& again) {
+      if (!is_known) return again.fail(Code::unavailable);
       if (authenticate(again)) again.route().handle(again);
     };
   });

@@ -16,7 +16,7 @@ namespace lictor::base {
 struct Bytes16 {
   std::array<std::uint8_t, 16> bytes{};
 
-  auto operator<=>(const Bytes16&) const = default;
+  auto operator<=>(const Bytes16&) const = default;       // NOLINT(modernize-use-nullptr): what it compares with 0
   bool operator==(const Bytes16& other) const noexcept {  // two comparisons instead of a call
     return low64() == other.low64() && high64() == other.high64();
   }

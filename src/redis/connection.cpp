@@ -13,6 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kMostUnread = 4 << 20;  // bytes of answers; what is put in has some thousands
+
 timeval as_timeval(milliseconds time) {
   const auto count = std::max<milliseconds::rep>(1, time.count());
   return {.tv_sec = count / 1000, .tv_usec = (count % 1000) * 1000};
@@ -121,6 +123,7 @@ Reply Connection::receive(Deadline deadline) {
     }
     wait_for(POLLIN, deadline);
     if (redisBufferRead(context_.get()) != REDIS_OK) fail("can't be read from");
+    if (context_->reader->len > kMostUnread) throw RedisError(name_ + " answers more than was ever put into it");
   }
 }
 

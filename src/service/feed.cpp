@@ -151,21 +151,27 @@ void Feed::read_back() {
 
 Feed::Applied Feed::apply(store::ChangePage&& page) {
   using store::EventAuthor;
-  std::vector<EventAuthor> authors;
-  std::int64_t catalog = 0;
+  bool others = notes_ > 0;
   for (const store::ChangeNote& note : page.notes) {
-    authors.push_back(store_.author_of(note));
-    if (authors.back() == EventAuthor::other_instead) return Applied::another_history;
-    if (authors.back() == EventAuthor::own) continue;
-    ++notes_;
-    if (store::concerns_catalog(note.action)) catalog = note.sequence;
+    const EventAuthor author = store_.author_of(note);
+    if (author == EventAuthor::other_instead) return Applied::another_history;
+    others = others || author != EventAuthor::own;
   }
   if (options_.history != nullptr) options_.history->append(page.notes);
-  if (notes_ > 0 && !page.notes.empty()) {
+  if (others && !page.notes.empty()) {
     const bool done = on_write_path([&] {
       cache_.begin_publish();
-      for (std::size_t i = 0; i < authors.size(); ++i)
-        (authors[i] == EventAuthor::own ? apply_own : apply_note)(cache_, page.notes[i]);
+      std::int64_t catalog = 0;
+      for (const store::ChangeNote& note : page.notes) {
+        // Between two transactions: one that was read between its commit and the note of it is known by now.
+        if (store_.author_of(note) == EventAuthor::own) {
+          apply_own(cache_, note);
+          continue;
+        }
+        ++notes_;
+        apply_note(cache_, note);
+        if (store::concerns_catalog(note.action)) catalog = note.sequence;
+      }
       if (catalog > catalog_.version()) catalog_.run();
     });
     if (!done) return Applied::stopping;

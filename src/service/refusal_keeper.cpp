@@ -13,8 +13,13 @@ constexpr std::int64_t kSharesOfNobody = 4;
 }  // namespace
 
 bool RefusalKeeper::write(RefusalBuffer::Taken&& taken, std::int64_t keep) {
-  resolve(std::move(taken));
+  take(std::move(taken));
+  resolve();
   return write_counts() && write_refusals(keep);
+}
+
+bool RefusalKeeper::empty() const noexcept {
+  return detailed_.empty() && counted_.empty() && refusals_.empty() && counts_.empty();
 }
 
 RefusalKeeper::Owner RefusalKeeper::owner_of(const RefusalBuffer::Subject& subject, Owners& known) {
@@ -37,21 +42,36 @@ RefusalKeeper::Owner RefusalKeeper::find_owner(const store::LicenseRef& ref) {
   return seats ? Owner{seats->product, seats->license} : Owner{};
 }
 
-void RefusalKeeper::resolve(RefusalBuffer::Taken&& taken) {
-  Owners known;
+void RefusalKeeper::take(RefusalBuffer::Taken&& taken) {
   for (auto& detailed : taken.detailed) {
-    if (refusals_.size() >= kMostUnwritten) {
+    if (detailed_.size() + refusals_.size() < kMostUnwritten) {
+      detailed_.push_back(std::move(detailed));
+    } else {
       lost_.fetch_add(1, std::memory_order_relaxed);
-      continue;
     }
-    detailed.refusal.license = owner_of(detailed.subject, known).license;
-    refusals_.push_back(std::move(detailed.refusal));
   }
-  for (const auto& counted : taken.counted) {
+  for (auto& counted : taken.counted) {
+    counted_.push_back(std::move(counted));
+    if (counted_.size() + counts_.size() <= kMostUnwritten) continue;
+    RefusalBuffer::Subject nobody;
+    nobody.only_of = counted_.back().subject.only_of;
+    counted_.back().subject = nobody;
+  }
+}
+
+// One by one, so that what comes behind a failure of the database is there the next time.
+void RefusalKeeper::resolve() {
+  Owners known;
+  for (; !detailed_.empty(); detailed_.pop_front()) {
+    detailed_.front().refusal.license = owner_of(detailed_.front().subject, known).license;
+    refusals_.push_back(std::move(detailed_.front().refusal));
+  }
+  for (; !counted_.empty(); counted_.pop_front()) {
+    const auto& counted = counted_.front();
     const Owner owner = owner_of(counted.subject, known);
     counts_.push_back({.day = counted.day,
                        .product = owner.product,
-                       .license = counts_.size() < kMostUnwritten ? owner.license : 0,
+                       .license = owner.license,
                        .name = std::string(licensing::wire_name(counted.code)),
                        .amount = counted.amount});
   }

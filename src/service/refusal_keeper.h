@@ -1,6 +1,7 @@
 // Writes refusals down and lets old ones go. Used by one thread.
 #pragma once
 
+#include <deque>
 #include <unordered_map>
 
 #include "service/refusal_buffer.h"
@@ -18,8 +19,9 @@ class RefusalKeeper {
 
   RefusalKeeper(store::Reader& reader, WriteFunction write) : reader_(reader), write_(std::move(write)) {}
 
-  // What could not be written now is kept and written the next time; then false.
+  // What could not be written now, or not be looked up, is kept and written the next time; then false, or StoreError.
   bool write(RefusalBuffer::Taken&& taken, std::int64_t keep);
+  bool empty() const noexcept;  // nothing waits to be written
 
   // Refusals given up, because they could not be written for too long.
   std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
@@ -30,7 +32,8 @@ class RefusalKeeper {
   };
   using Owners = std::unordered_map<base::Bytes16, Owner, base::Bytes16Hash>;
 
-  void resolve(RefusalBuffer::Taken&& taken);
+  void take(RefusalBuffer::Taken&& taken);
+  void resolve();
   Owner owner_of(const RefusalBuffer::Subject& subject, Owners& known);
   Owner find_owner(const store::LicenseRef& ref);
   bool write_counts();
@@ -40,6 +43,8 @@ class RefusalKeeper {
 
   store::Reader& reader_;
   const WriteFunction write_;
+  std::deque<RefusalBuffer::Detailed> detailed_;  // whose owners were not looked up yet
+  std::deque<RefusalBuffer::Counted> counted_;
   std::vector<store::Refusal> refusals_;  // to be written
   std::vector<store::DayCount> counts_;
   std::unordered_map<store::Row, std::uint32_t> added_;  // since the license's share was looked at

@@ -55,7 +55,12 @@ bool SeatRollUp::run(std::int64_t head, base::UnixSeconds settled, const std::fu
 void SeatRollUp::read(Window& window, std::int64_t head, const std::function<bool()>& go_on) {
   std::size_t events = 0;
   std::vector<SeatChange> changes;
-  while (window.last < head && events < kWindowEvents && window.licenses.size() < kWindowLicenses && go_on()) {
+  const auto end = std::chrono::steady_clock::now() + kWindowTime;
+  const auto is_full = [&] {
+    return events >= kWindowEvents || window.licenses.size() >= kWindowLicenses ||
+           (events > 0 && std::chrono::steady_clock::now() >= end);
+  };
+  while (window.last < head && !is_full() && go_on()) {
     const auto most = std::min<std::size_t>(kEventsAtOnce, static_cast<std::size_t>(head - window.last));
     changes.clear();
     const std::int64_t last = reader_.seat_events(window.last, most, [&changes](const store::SeatEvent& event) {

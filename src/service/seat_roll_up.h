@@ -7,6 +7,7 @@
 // come before it any more.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -28,6 +29,8 @@ class SeatRollUp {
   // that a small window has the licenses of a busy minute written many times.
   static constexpr std::size_t kWindowEvents = 1'000'000;
   static constexpr std::size_t kWindowLicenses = 100'000;
+  // A server ends the session of one that leads and writes nothing for long.
+  static constexpr std::chrono::seconds kWindowTime{2};
   static constexpr std::size_t kRowsAtOnce = 400;        // in one transaction
   static constexpr base::UnixSeconds kLateSeconds = 10;  // by which a lease's end may be told late while we lag
 

@@ -81,7 +81,7 @@ void Statistics::stop() {
 }
 
 bool Statistics::write_refusals(std::chrono::milliseconds limit) {
-  return buffer_.empty() || wait_for(kRefusals, limit);
+  return (buffer_.empty() && !refusals_wait_) || wait_for(kRefusals, limit);
 }
 
 bool Statistics::roll_up(std::chrono::milliseconds limit) { return wait_for(kSeats, limit); }
@@ -215,7 +215,13 @@ void Statistics::loop() {
   SteadyTime next_beat = std::chrono::steady_clock::now() + kBeat;
   SteadyTime last_seats = std::chrono::steady_clock::now();
   SteadyTime next_drop = last_seats + kBeat;
-  const auto refusals = [this] { return buffer_.empty() || keeper_.write(buffer_.take(), options().refusals_max); };
+  const auto refusals = [this] {
+    if (buffer_.empty() && keeper_.empty()) return true;
+    refusals_wait_ = true;
+    const bool written = keeper_.write(buffer_.take(), options().refusals_max);
+    refusals_wait_ = !written;
+    return written;
+  };
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto asked = [this](Task task) { return progress_[task].asked > progress_[task].done; };

@@ -38,14 +38,15 @@ Kind kind_of(unsigned int error) noexcept {
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:
       return Kind::disk_full;
-    case ER_OPTION_PREVENTS_STATEMENT:
-    case ER_READ_ONLY_MODE:
     case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
       return Kind::read_only;
     case ER_NOT_KEYFILE:
     case ER_CRASHED_ON_USAGE:
     case ER_INDEX_CORRUPT:
       return Kind::corrupt;
+    // It is not the primary any more: another one may be, behind the same name.
+    case ER_OPTION_PREVENTS_STATEMENT:
+    case ER_READ_ONLY_MODE:
     case ER_CON_COUNT_ERROR:
     case ER_TOO_MANY_USER_CONNECTIONS:
     case ER_SERVER_SHUTDOWN:
@@ -223,13 +224,38 @@ void MysqlConnection::set_up() {
   const auto half = std::chrono::duration_cast<std::chrono::seconds>(options_.timeout).count() / 2;
   const auto lock_seconds = options_.timeout.count() == 0 ? 20 : std::clamp<std::int64_t>(half, 1, 20);
   std::string settings =
-      "SET NAMES utf8mb4, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1, "
+      "SET NAMES utf8mb4, SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+      "SESSION autocommit = 1, "
       "SESSION foreign_key_checks = 1, SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = ";
   settings += std::to_string(lock_seconds) + "; SET SESSION TRANSACTION ISOLATION LEVEL ";
   settings += options_.read_only ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED, READ WRITE";
   settings += "; /*M!100300 SET SESSION idle_transaction_timeout = 60 */ /*!80000 SET SESSION wait_timeout = 60 */";
   if (!options_.settings.empty()) settings += "; " + options_.settings;
   execute(settings.c_str());
+  require_primary(number("SELECT @@global.read_only") != 0);
+}
+
+void MysqlConnection::require_primary(bool only_reads) {
+  if (!only_reads) return;
+  close();
+  throw StoreError(Kind::connection_lost,
+                   "database " + shown_ +
+                       ": this server only reads (read_only is on; is it a replica?); name one that is written to");
+}
+
+// Asked once a second, by the feed: as long as the server is the primary, what is read from it is current.
+std::int64_t MysqlConnection::milliseconds() {
+  Statement statement(*this, "SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED), @@global.read_only");
+  std::int64_t now = 0;
+  bool only_reads = false;
+  {
+    auto rows = statement.rows();
+    if (!rows.next()) fail_corrupt("the server does not tell the time");
+    now = rows.number(0);
+    only_reads = rows.flag(1);
+  }
+  require_primary(only_reads);
+  return now;
 }
 
 bool MysqlConnection::is_old() const noexcept {

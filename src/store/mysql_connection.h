@@ -48,7 +48,7 @@ class MysqlConnection final : public Connection {
   void roll_back() noexcept override;
   bool has_table(std::string_view name) override;
   std::uint64_t generation() const noexcept override { return generation_; }
-  std::int64_t milliseconds() override { return number("SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED)"); }
+  std::int64_t milliseconds() override;
   std::string name() const override { return shown_; }
 
   struct Version {
@@ -85,6 +85,7 @@ class MysqlConnection final : public Connection {
   bool is_old() const noexcept;
   void ensure_open();
   void set_up();
+  void require_primary(bool only_reads);
   void close() noexcept;
 
   const Options options_;

@@ -29,10 +29,14 @@ constexpr const char* kOtherCollations =
 constexpr const char* kOtherEngines =
     "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = database() "
     "AND table_type = 'BASE TABLE' AND engine <> 'InnoDB' LIMIT 1";
-// 3 flushes as often as 1 does, and is MariaDB's alone.
+// 3 flushes as often as 1 does, and at the commit, too; it is MariaDB's alone. With a binary log InnoDB leaves the
+// commit to that, and makes of what was prepared what the binary log says
+// (https://mariadb.com/kb/en/binary-log-group-commit-and-innodb-flushing-performance/).
 constexpr const char* kDurabilityGap =
     "SELECT CASE WHEN @@innodb_flush_log_at_trx_commit NOT IN (1, 3) "
-    "THEN concat('innodb_flush_log_at_trx_commit is ', @@innodb_flush_log_at_trx_commit) END";
+    "THEN concat('innodb_flush_log_at_trx_commit is ', @@innodb_flush_log_at_trx_commit) "
+    "WHEN @@log_bin AND @@sync_binlog <> 1 AND @@innodb_flush_log_at_trx_commit <> 3 "
+    "THEN concat('sync_binlog is ', @@sync_binlog) END";
 // Nothing is changed; but a right that is missing, or a server that only reads, is noticed now and not by the first
 // client. As execute() takes them.
 constexpr const char* kTryRights =
@@ -51,10 +55,6 @@ class MysqlPreparation {
     if (!new_enough) {
       refuse(Kind::other,
              "server version " + version.text + " is too old, MySQL 8.0 or MariaDB 10.6 or newer is needed");
-    }
-    if (writer_.number("SELECT @@global.read_only") != 0) {
-      refuse(Kind::read_only,
-             "this server only reads (read_only is on; is it a replica?); name one that is written to");
     }
     lock_migrations();
     refuse_other_tables();
@@ -114,7 +114,8 @@ std::unique_ptr<Store> open_mysql(const MysqlOptions& options) {
                                             .takes_rows = options.takes_rows};
   MysqlConnection::Options writing = connection;
   // One that leads and says nothing any more, frozen or gone, has the lock that makes it the leader for so long only.
-  writing.settings = "SET SESSION wait_timeout = 10";
+  writing.settings = "SET SESSION wait_timeout = 10 /*M!100300 , idle_transaction_timeout = " +
+                     std::to_string(longest_pause(options.timeout).count()) + " */";
   const auto prepare = [](MysqlConnection& writer) { MysqlPreparation(writer).run(); };
   return open_server_store<MysqlConnection, MysqlTx>(connection, writing, prepare, kDurabilityGap, options.on_commit);
 }

@@ -88,6 +88,7 @@ std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::spa
     values.emplace_back(row);
     if (with_clients) values.emplace_back(client);
   }
+  const auto start = std::chrono::steady_clock::now();
   LicenseIndex<Record> index;
   query.read(values, with_clients ? 2 : 1, [&](const Statement::Rows& found) {
     note_locked(index.add(read(found)));
@@ -95,6 +96,7 @@ std::vector<std::optional<Record>> MysqlTx::lock_rows(SetReader& query, std::spa
   });
   auto locked = index.of(refs);
   forget_changed<Record>(refs, locked);
+  look_again_after(start);
   return locked;
 }
 

@@ -52,6 +52,9 @@ bool is_refusal(std::string_view reason) {
   const auto says = [reason](std::string_view words) { return reason.find(words) != std::string_view::npos; };
   // Of several hosts one may only be away. A socket that "does not exist" says so in the words of the system.
   if (says("no password supplied")) return true;
+  // Of the URL itself, before any host was asked.
+  if (says("invalid port number") || says("invalid integer value") || says("could not match")) return true;
+  if (reason.starts_with("invalid ") && says(" value: ")) return true;
   return std::ranges::any_of(kRefusals, says) && says("FATAL:") && !says("refused") && !says("timeout") &&
          !says("could not translate");
 }

@@ -35,7 +35,8 @@ std::unique_ptr<Store> open_postgres(const PostgresOptions& options) {
                                             .application = "lictord",
                                             .recycle = options.recycle};
   PostgresConnection::Options writing = reading;
-  writing.settings = kWriterSettings;
+  writing.settings = kWriterSettings + ("; SET idle_in_transaction_session_timeout = '" +
+                                        std::to_string(longest_pause(options.timeout).count()) + "s'");
   const auto prepare = [](PostgresConnection& writer) {
     require_usable(writer, true);
     require_servable(writer);

@@ -87,6 +87,7 @@ std::vector<std::optional<Record>> PostgresTx::read_locked(Statement::Rows&& row
 // The question for activations goes along with the one that locks: it is answered after all are locked, by what is
 // committed then. Only what belongs to a license that is locked is kept: a key may have become another license's.
 std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
+  const auto start = std::chrono::steady_clock::now();
   RefArrays named(refs);
   SeatQuestion question = seats_of_known(refs);
   connection_.queue(sql::kLockLicenses, named.values());
@@ -107,6 +108,7 @@ std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseR
     const auto kept = read_along_.find(question.keys.at(number_of(rows)));
     if (kept != read_along_.end()) kept->second = read_activation(rows);
   }
+  look_again_after(start);
   return locked;
 }
 

@@ -156,11 +156,12 @@ inline constexpr Text kDeleteUsageKey = "DELETE FROM usage_keys WHERE license = 
 inline constexpr Text kInsertEvent = "INSERT INTO events (" LICTOR_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 inline constexpr Text kAuditHead = "SELECT sequence, hash FROM audit_head WHERE one = 1";
 // Of the next three, on servers only: until the transaction ends.
-inline constexpr Text kLockHead = "SELECT sequence, hash FROM audit_head WHERE one = 1 FOR UPDATE";
+inline constexpr Text kLockHead =
+    "SELECT sequence, hash, (SELECT sequence FROM catalog_head WHERE one = 1) FROM audit_head WHERE one = 1 FOR UPDATE";
 inline constexpr Text kLockCatalog = "SELECT sequence FROM catalog_head WHERE one = 1 FOR UPDATE";
 inline constexpr Text kCatalogVersion = "SELECT sequence FROM catalog_head WHERE one = 1";
 inline constexpr Text kUpdateCatalogHead = "UPDATE catalog_head SET sequence = ?1 WHERE one = 1";
-// Behind the columns of licenses.
+// Behind the columns of licenses. It is of the moment at which the statement began, before it waited for any lock.
 #define LICTOR_VERSION_OF_CATALOG "(SELECT sequence FROM catalog_head WHERE one = 1)"
 inline constexpr Text kNewestEvent = "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1";
 // The event of ?1, and those behind it.

@@ -2,6 +2,7 @@
 // process remembers of what it wrote. The engines prepare the database and add how sets of rows are written.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -15,6 +16,11 @@
 #include "store/written_events.h"
 
 namespace lictor::store {
+
+// A process that says nothing for so long within a transaction is frozen or gone: what it has locked becomes free.
+inline std::chrono::seconds longest_pause(std::chrono::milliseconds timeout) {
+  return std::max(std::chrono::ceil<std::chrono::seconds>(2 * timeout), std::chrono::seconds(5));
+}
 
 class ServerStore final : public Store {
  public:

@@ -45,8 +45,23 @@ ChainLink ServerTx::lock_head() {
   if (!rows.next() || rows.blob(1).size() != head.hash.size()) connection().fail_corrupt("the audit head is missing");
   head.sequence = rows.number(0);
   std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
+  require_version(rows.number(2));
   head_ = head;
   return head;
+}
+
+void ServerTx::require_version(std::int64_t now) {
+  if (catalog_version_ && *catalog_version_ != now) {
+    throw StoreError(StoreError::Kind::retry, "database " + connection().name() +
+                                                  ": products, policies or API keys were "
+                                                  "changed while licenses were locked");
+  }
+}
+
+void ServerTx::look_again_after(std::chrono::steady_clock::time_point start) {
+  constexpr std::chrono::milliseconds kLong{50};
+  if (catalog_version_ && std::chrono::steady_clock::now() - start > kLong)
+    require_version(connection().number(sql::kCatalogVersion));
 }
 
 void ServerTx::append_events(std::span<const Event> events) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
@@ -43,7 +44,11 @@ class ServerTx : public SqlTx {
   boost::unordered_flat_map<base::Bytes16, Row, base::Bytes16Hash> known_rows_;
   static constexpr std::size_t kMostKnown = 250'000;
 
+  // As a statement that locked licenses had it, which may have waited since. So whoever appends compares it with what
+  // the head's lock, which comes after all others, tells: terms that changed before are not decided by.
   void note_catalog_version(std::int64_t version) noexcept { catalog_version_ = version; }
+  // After the lock of licenses that was asked for at `start`: for those who append nothing, when it took long.
+  void look_again_after(std::chrono::steady_clock::time_point start);
   // Whoever holds it is the only one that appends, until its COMMIT. Also before what others' transactions change in
   // another order: figures of products.
   ChainLink lock_head();
@@ -54,6 +59,9 @@ class ServerTx : public SqlTx {
   virtual void write_catalog_version(std::int64_t version) = 0;
 
  private:
+  // Throws StoreError retry when it is not the catalogue's version that was noted.
+  void require_version(std::int64_t now);
+
   const std::string_view lead_query_;
   std::optional<ChainLink> head_;  // locked
   std::int64_t first_event_ = 0;
