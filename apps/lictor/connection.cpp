@@ -143,9 +143,11 @@ void read_key_file(Connection& connection, const fs::path& path) {
   auto key = read_small_file(path);
   if (!key) {
     const std::string reason = errno == 0 ? "it is empty" : std::strerror(errno);
-    throw CommandError(ExitCode::unauthenticated, fmt::format("{}: {}", printable(path.string()), reason),
-                       "lictord writes it at its first start: lictord --data " +
-                           (connection.data.empty() ? "DIR" : printable(connection.data.string())));
+    throw CommandError(
+        ExitCode::unauthenticated, fmt::format("{}: {}", printable(path.string()), reason),
+        "lictord writes it when it makes its database; for another server of the same one give --url, and "
+        "the key of the first in LICTOR_API_KEY, or make a key: lictord admin-key --data " +
+            (connection.data.empty() ? "DIR" : printable(connection.data.string())));
   }
   set_key(connection, *std::move(key), printable(path.string()));
   connection.key_file = path;

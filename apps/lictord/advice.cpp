@@ -70,8 +70,10 @@ std::string advice_on_lost(const config::CommandLine& line) {
 std::string advice_on(const store::StoreError& error, const config::CommandLine& line) {
   using Kind = store::StoreError::Kind;
   if (dynamic_cast<const store::RefusedError*>(&error) != nullptr)
-    return "See user, password and database of the URL (the password may be in ~/.pgpass), and what the server lets "
-           "in.";
+    return fmt::format("See user, password and database of the URL{}, and what the server lets in.",
+                       line.outcome.options->database.engine == config::Options::Database::Engine::mysql
+                           ? ""
+                           : " (the password may be in ~/.pgpass)");
   switch (error.kind()) {
     case Kind::disk_full:
       return "Free some space there and try again; nothing that was acknowledged is lost.";

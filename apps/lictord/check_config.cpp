@@ -118,10 +118,10 @@ std::string where_from(const config::EffectiveOption& effective) {
 void print_table(const config::ParseOutcome& outcome) {
   std::size_t width = 5;
   for (const auto& effective : outcome.values) width = std::max(width, config::printable_text(effective).size());
-  std::string text = fmt::format("{:<18} {:<{}} {}\n", "OPTION", "VALUE", width, "FROM");
+  std::string text = fmt::format("{:<19} {:<{}} {}\n", "OPTION", "VALUE", width, "FROM");
   for (const config::EffectiveOption& effective : outcome.values) {
     const std::string value = effective.text.empty() ? "-" : config::printable_text(effective);
-    text += fmt::format("{:<18} {:<{}} {}\n", effective.option->name, value, width, where_from(effective));
+    text += fmt::format("{:<19} {:<{}} {}\n", effective.option->name, value, width, where_from(effective));
   }
   std::fputs(text.c_str(), stdout);
 }

@@ -15,7 +15,7 @@ constexpr std::array kRestoreFlags{
     CommandFlag{"--force", "Replace a database that is there; it is kept as its name with .previous."}, kJson};
 constexpr std::array kAdminKeyFlags{kJson};
 constexpr std::array kMigrateFlags{
-    CommandFlag{"--from", "The database to move, sqlite:PATH or postgresql://…; unless given, the one of --data.",
+    CommandFlag{"--from", "The database to move, sqlite:PATH or postgresql://…; unless given, the one in --data.",
                 "URL"},
     CommandFlag{.flag = "--to",
                 .help = "Where it goes: an empty database, or a SQLite file that is not there.",
@@ -47,7 +47,7 @@ constexpr std::array kCommands{
             .argument_help = "What lictord backup wrote.",
             .flags = kRestoreFlags},
     Command{.name = "admin-key",
-            .summary = "Make a new administrator's API key when admin.key is lost; lictord must not run.",
+            .summary = "Make a new administrator's API key when admin.key is lost; with SQLite lictord must not run.",
             .flags = kAdminKeyFlags},
     Command{.name = "migrate",
             .summary = "Move the database to another place or engine; the old one then refuses to serve.",

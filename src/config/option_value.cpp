@@ -112,7 +112,7 @@ Result<OptionValue> parse_database(std::string_view text) {
   if (postgresql || scheme == "mysql" || scheme == "mariadb") {
     if (!text.substr(colon).starts_with("://") || text.size() == colon + 3)
       return Problem{"", "the host and the database are missing"};
-    if (base::has_stray_at(text)) return Problem{"", std::string(base::kStrayAt)};
+    if (base::has_stray_at(text)) return Problem{"", "it has " + std::string(base::kStrayAt)};
     return OptionValue{static_cast<std::int64_t>(postgresql ? Engine::postgresql : Engine::mysql), std::string(text)};
   }
   if (scheme != "sqlite")

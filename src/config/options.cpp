@@ -115,8 +115,7 @@ class Assembly {
 
   void apply(const Setting& setting, Source source) {
     const Option& option = *setting.option;
-    const bool is_url = option.type == OptionType::database || option.type == OptionType::redis;
-    if (is_url && setting.text.empty()) return;  // the default
+    if (option.type == OptionType::redis && setting.text.empty()) return;  // the default: none
     const auto value = parse_option_value(option, setting.text);
     set_.push_back(&option);
     if (value) {

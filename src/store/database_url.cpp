@@ -74,12 +74,13 @@ base::Result<DatabaseUrl> parse_database_url(std::string_view text) {
     return Problem{"", "it has no scheme: sqlite:PATH or postgresql://USER@HOST/DATABASE"};
   const std::string_view rest = text.substr(scheme.size() + 1);
   if (scheme == "sqlite") return parse_path(rest);
+  if (scheme == "mysql") return Problem{"", "MySQL and MariaDB can't be moved to or from; sqlite: and postgresql: can"};
   if (scheme != "postgresql" && scheme != "postgres") {
     return Problem{"", "no engine is called " + std::string(scheme.substr(0, kMaxShownScheme)) +
                            "; there are sqlite: and postgresql:"};
   }
   if (!rest.starts_with("//")) return Problem{"", std::string(scheme) + ": is followed by //USER@HOST/DATABASE"};
-  if (base::has_stray_at(text)) return Problem{"", std::string(base::kStrayAt)};
+  if (base::has_stray_at(text)) return Problem{"", "it has " + std::string(base::kStrayAt)};
   std::string uri(text);
   if (uri.find('\0') != uri.npos || !is_understood(uri)) {
     if (const std::string name = unknown_parameter(text); !name.empty())

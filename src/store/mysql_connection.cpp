@@ -232,10 +232,10 @@ void MysqlConnection::set_up() {
   settings += "; /*M!100300 SET SESSION idle_transaction_timeout = 60 */ /*!80000 SET SESSION wait_timeout = 60 */";
   if (!options_.settings.empty()) settings += "; " + options_.settings;
   execute(settings.c_str());
-  require_primary(number("SELECT @@global.read_only") != 0);
+  require_primary();
 }
 
-void MysqlConnection::require_primary(bool only_reads) {
+void MysqlConnection::leave_if(bool only_reads) {
   if (!only_reads) return;
   close();
   throw StoreError(Kind::connection_lost,
@@ -254,7 +254,7 @@ std::int64_t MysqlConnection::milliseconds() {
     now = rows.number(0);
     only_reads = rows.flag(1);
   }
-  require_primary(only_reads);
+  leave_if(only_reads);
   return now;
 }
 

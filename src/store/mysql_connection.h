@@ -49,6 +49,7 @@ class MysqlConnection final : public Connection {
   bool has_table(std::string_view name) override;
   std::uint64_t generation() const noexcept override { return generation_; }
   std::int64_t milliseconds() override;
+  void require_primary() override { leave_if(number("SELECT @@global.read_only") != 0); }
   std::string name() const override { return shown_; }
 
   struct Version {
@@ -85,7 +86,7 @@ class MysqlConnection final : public Connection {
   bool is_old() const noexcept;
   void ensure_open();
   void set_up();
-  void require_primary(bool only_reads);
+  void leave_if(bool only_reads);
   void close() noexcept;
 
   const Options options_;

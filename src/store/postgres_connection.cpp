@@ -53,6 +53,7 @@ bool is_refusal(std::string_view reason) {
   // Of several hosts one may only be away. A socket that "does not exist" says so in the words of the system.
   if (says("no password supplied")) return true;
   // Of the URL itself, before any host was asked.
+  if (says("does not support SSL") || says("invalid response to SSL negotiation")) return true;
   if (says("invalid port number") || says("invalid integer value") || says("could not match")) return true;
   if (reason.starts_with("invalid ") && says(" value: ")) return true;
   return std::ranges::any_of(kRefusals, says) && says("FATAL:") && !says("refused") && !says("timeout") &&

@@ -24,8 +24,9 @@ constexpr const char* kLockMove = "SELECT pg_advisory_lock(118961237815667)";
 constexpr int kLooks = 10;
 constexpr const char* kMoment = "SELECT pg_sleep(0.2)";
 constexpr std::string_view kServers =
-    "SELECT pid, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity "
-    "WHERE datname = current_database() AND application_name = 'lictord' AND pid <> pg_backend_pid() ORDER BY pid";
+    "SELECT count(*), coalesce(host(client_addr), 'this machine') AS place FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name = 'lictord' AND pid <> pg_backend_pid() "
+    "GROUP BY place ORDER BY place";
 constexpr std::array<std::string_view, 2> kOtherTables{"meta", "schema_migrations"};
 
 std::string quoted(const std::string& text) {
@@ -205,7 +206,7 @@ class PostgresEnd final : public MoveEnd {
     std::string found;
     Statement statement(connection_, kServers);
     for (auto rows = statement.rows(); rows.next();) {
-      found.append(found.empty() ? "" : ", ").append(rows.text(1)).append(" (connection ");
+      found.append(found.empty() ? "" : ", ").append(rows.text(1)).append(" (connections: ");
       found.append(std::to_string(rows.number(0))).append(")");
     }
     return found;

@@ -114,7 +114,13 @@ CommitFate find_commit(Connection& connection, const ChainLink& last_event) {
   }
 }
 
+void ServerReader::ping() {
+  connection().require_primary();
+  SqlReader::ping();
+}
+
 std::int64_t ServerReader::catalog_version() {
+  connection().require_primary();
   return only_number(connection(), sql::kCatalogVersion, "the catalogue's head");
 }
 

@@ -82,6 +82,7 @@ CommitFate find_commit(Connection& connection, const ChainLink& last_event);
 class ServerReader final : public SqlReader {
  public:
   explicit ServerReader(std::unique_ptr<Connection> own) : SqlReader(std::move(own)) {}
+  void ping() override;
   std::int64_t catalog_version() override;
   std::optional<std::int64_t> server_milliseconds() override { return connection().milliseconds(); }
 };

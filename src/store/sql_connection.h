@@ -132,6 +132,9 @@ class Connection {
   virtual std::uint64_t generation() const noexcept { return 1; }  // counts the times it was opened
   virtual std::int64_t milliseconds() = 0;                         // since 1970, by the database's clock
   virtual std::string name() const = 0;                            // for messages
+  // Throws connection_lost when the server only reads from now on: what it has may be behind what was acknowledged.
+  // Nothing where such a server ends its connections.
+  virtual void require_primary() {}
 
   std::int64_t number(std::string_view sql);  // the first column of the first row, which must exist; NULL: 0
   std::string text(std::string_view sql);     // likewise; NULL: empty

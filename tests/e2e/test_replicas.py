@@ -23,7 +23,7 @@ from test_faults import SteppingClock, skip_with_sanitizers
 from test_race import SEATS, check_held, race, replay, told
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from database_server import PostgreSql  # noqa: E402
+from database_server import MariaDb, PostgreSql  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
 pytestmark = [pytest.mark.replicas, pytest.mark.sqlite]  # has a PostgreSQL of its own
@@ -277,6 +277,42 @@ def test_a_lost_feed_alone_sends_validations_to_the_database(database):
         session.stdin.close()
         session.wait(10)
     eventually(lambda: figure(first, "lictor_feed_age_seconds") < 0.5)
+
+
+def test_keys_and_policies_are_not_believed_when_changes_can_not_be_applied(database):
+    """What applies them waits for a lock that somebody else has."""
+    first, second = database.start(), database.start()
+    key = equip(first)
+    waits, license_ = first.create_license("p"), first.create_license("p")
+    used = first.create_api_key(("license:validate", "license:activate"))
+    reads = first.create_api_key(("admin:read",))
+    assert ask(first, ACTIVATE, license_, key) == "OK"
+    eventually(lambda: ask(second, VALIDATE, license_, used["api_key"]) == "OK")
+    environment = {"PGPASSWORD": database.cluster.password, "PATH": os.environ["PATH"]}
+    session = subprocess.Popen(
+        [f"{database.cluster.programs}/psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database.url],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    waiting = threading.Thread(target=lambda: ask(second, ACTIVATE, waits, key))
+    try:
+        session.stdin.write("BEGIN; SELECT 'locked' FROM (SELECT 1 FROM licenses ORDER BY row LIMIT 1 FOR UPDATE) AS one;\n")
+        session.stdin.flush()
+        while "locked" not in session.stdout.readline():
+            pass
+        waiting.start()
+        time.sleep(0.3)
+        for revoked in (used, reads):
+            first.admin("POST", f"/api-keys/{revoked['id']}/revoke")
+        time.sleep(SEEN_SECONDS * TIME_SCALE)
+        assert ask(second, VALIDATE, license_, used["api_key"]) in ("UNAVAILABLE", "UNAUTHENTICATED")
+        assert ask(second, ACTIVATE, license_, used["api_key"], "other") in ("UNAVAILABLE", "UNAUTHENTICATED")
+        assert second.call("GET", "/api/v1/admin/licenses", None, reads["api_key"]).status_code in (401, 503)
+    finally:
+        session.stdin.write("ROLLBACK;\n")
+        session.stdin.close()
+        session.wait(10)
+        waiting.join()
+    eventually(lambda: ask(second, VALIDATE, license_, used["api_key"]) == "UNAUTHENTICATED")
+    eventually(lambda: ask(second, VALIDATE, license_, key) == "OK")
 
 
 def test_with_the_database_down_memory_answers_for_so_long_and_no_longer(database, proxy):
@@ -607,6 +643,33 @@ def test_a_database_that_may_lose_what_it_has_is_warned_of(database, secrets, tm
     finally:
         opened.close()
         safe.remove()
+
+
+def test_a_mysql_server_that_only_reads_from_now_on_is_left(secrets, tmp_path):
+    if not MariaDb.available():
+        pytest.skip("MariaDB is not installed (package mariadb-server-core)")
+    cluster = MariaDb(fsync=True, settings=("log_bin = log", "sync_binlog = 0")).start()
+    opened = Database(cluster, secrets, tmp_path)
+
+    def as_root(text):
+        subprocess.run(["mariadb", "--no-defaults", f"--socket={cluster.directory}/socket", "--user=root", "--execute", text], check=True)
+
+    try:
+        server = opened.start()
+        assert "database.not_durable" in server.logs() and "sync_binlog is 0" in server.logs()
+        key = equip(server)
+        license_ = server.create_license("p")
+        assert ask(server, ACTIVATE, license_, key) == "OK"
+        as_root("SET GLOBAL read_only = 1")
+        assert ask(server, ACTIVATE, license_, key, "second") == "UNAVAILABLE"
+        eventually(lambda: figure(server, "lictor_database_up") == 0)
+        assert "this server only reads" in server.logs()
+        as_root("SET GLOBAL read_only = 0")
+        eventually(lambda: ask(server, ACTIVATE, license_, key, "second") == "OK")
+        eventually(lambda: figure(server, "lictor_database_up") == 1)
+    finally:
+        opened.close()
+        cluster.remove()
 
 
 def test_two_servers_share_no_data_directory(database, tmp_path):

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <thread>
 
 #include "store/conformance.h"
@@ -16,6 +18,7 @@ using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Lt;
 using testing::SizeIs;
 
 StoreError::Kind kind_of(const std::function<void()>& work) {
@@ -267,6 +270,87 @@ TEST_P(StoreConformance, others_may_append_at_any_time) {
   there.join();
   EXPECT_EQ(reader_->audit_head().sequence, written + 400);
   EXPECT_EQ(chain_fault(), "");
+}
+
+// Terms of a policy are in memory, and a license's lock may be waited for while they change.
+TEST_P(StoreConformance, terms_that_changed_before_all_was_locked_are_not_decided_by) {
+  if (database_->url_for_others().empty()) GTEST_SKIP() << "one process has it to itself";
+  make_licenses(2);
+  const std::unique_ptr<store::Store> other = database_->open(), third = database_->open();
+  const auto change_policy = [&] {
+    store::Changes changes;
+    changes.events.push_back(event("policy.updated"));
+    third->write([&](store::Tx& tx) {
+      tx.lock_catalog();
+      tx.apply(changes);
+    });
+    return reader_->catalog_version();
+  };
+  store::Changes granted;
+  granted.events.push_back(event("seat.granted"));
+  std::vector<std::int64_t> versions;
+  // Behind the lock, before the event.
+  std::int64_t changed = 0;
+  store_->write([&](store::Tx& tx) {
+    tx.lock(std::vector{by_id(1)});
+    versions.push_back(tx.catalog_version().value());
+    if (changed == 0) changed = change_policy();
+    tx.apply(granted);
+  });
+  EXPECT_THAT(versions, ElementsAre(Lt(changed), changed));
+  // While a lock is waited for; also when nothing is appended.
+  std::promise<void> is_locked, may_end;
+  std::thread holder([&] {
+    other->write([&](store::Tx& tx) {
+      tx.lock(std::vector{by_id(1)});
+      is_locked.set_value();
+      may_end.get_future().wait();
+    });
+  });
+  is_locked.get_future().wait();
+  versions.clear();
+  std::thread waiting([&] {
+    store_->write([&](store::Tx& tx) {
+      tx.lock(std::vector{by_id(1), by_id(2)});
+      versions.push_back(tx.catalog_version().value());
+    });
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  changed = change_policy();
+  may_end.set_value();
+  holder.join();
+  waiting.join();
+  EXPECT_THAT(versions, ElementsAre(changed));
+}
+
+// It is frozen, or its machine is gone: nobody tells the server.
+TEST_P(StoreConformance, what_a_silent_process_has_locked_is_free_after_seconds) {
+  const std::string url = database_->url_for_others();
+  if (url.empty()) GTEST_SKIP() << "one process has it to itself";
+  make_licenses(1);
+  const std::unique_ptr<store::Store> silent =
+      url.starts_with("mysql")
+          ? store::open_mysql({.url = url, .timeout = std::chrono::seconds(1), .on_commit = {}})
+          : store::open_postgres({.url = url, .timeout = std::chrono::seconds(1), .on_commit = {}});
+  std::promise<void> is_locked;
+  int tries = 0;
+  std::thread frozen([&] {
+    silent->write([&](store::Tx& tx) {
+      tx.lock(std::vector{by_id(1)});
+      if (++tries > 1) return;
+      is_locked.set_value();
+      std::this_thread::sleep_for(std::chrono::seconds(8));
+      store::Changes changes;
+      changes.events.push_back(event("seat.granted"));
+      tx.apply(changes);
+    });
+  });
+  is_locked.get_future().wait();
+  const auto start = std::chrono::steady_clock::now();
+  store_->write([&](store::Tx& tx) { tx.lock(std::vector{by_id(1)}); });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(7'500));
+  frozen.join();
+  EXPECT_EQ(tries, 2) << "it finds its transaction gone, and begins anew";
 }
 
 TEST_P(StoreConformance, a_throw_rolls_everything_back) {

@@ -149,6 +149,11 @@ TEST_F(MysqlServer, TlsThatIsAskedForIsInsistedOn) {
   }
 }
 
+// In a zone with summer time one hour of autumn comes twice, and is told as the later one both times.
+TEST_F(MysqlServer, time_is_told_in_UTC) {
+  EXPECT_EQ(store::MysqlConnection(options_of(database_->url())).text("SELECT @@session.time_zone"), "+00:00");
+}
+
 TEST_F(MysqlServer, a_connection_that_is_killed_is_opened_anew) {
   const auto store = database_->open();
   const auto reader = store->open_reader();

@@ -189,6 +189,31 @@ TEST_F(StatisticsTest, AWindowEndsSoonAfterItIsToldTo) {
   EXPECT_EQ(reader_->statistics().state().license_sequence, head);
 }
 
+TEST_F(StatisticsTest, AWindowThatIsReadForLongIsWritten) {
+  const auto license = add_license(R"({"max_clients":3000})");
+  std::vector<std::future<Outcome>> outcomes;
+  for (int i = 0; i < 1'500; ++i) {
+    auto job = activate(license, "c" + std::to_string(i));
+    outcomes.push_back(job->done.get_future());
+    std::unique_ptr<LicenseJob> handed = std::move(job);
+    ASSERT_TRUE(writes_.submit(handed, Urgency::new_work));
+  }
+  for (auto& outcome : outcomes) ASSERT_EQ(outcome.get().text(), "ok");
+  std::vector<std::int64_t> written;
+  SeatRollUp roll_up(reader_->statistics(), [&](const std::function<void(store::Tx&)>& work) {
+    const bool done = write(work);
+    written.push_back(reader_->statistics().state().license_sequence);
+    return done;
+  });
+  int asked = 0;
+  EXPECT_TRUE(roll_up.run(reader_->audit_head().sequence, clock_.now(), [&asked] {
+    if (++asked == 2) std::this_thread::sleep_for(SeatRollUp::kWindowTime);
+    return true;
+  }));
+  ASSERT_THAT(written, SizeIs(testing::Ge(2U)));
+  EXPECT_LT(written.front(), written.back());
+}
+
 TEST_F(StatisticsTest, AClockThatGoesBackMakesNoNegativeTime) {
   clock_.advance(-3'000);
   const auto license = add_license(R"({"max_clients":5})");
