@@ -351,9 +351,9 @@ void catch_up(Call& call) {
     return [](Call& again) { again.fail(Code::unavailable); };
   };
   const bool administers = call.route().scope == Scope::admin_read || call.route().scope == Scope::admin_write;
-  const auto if_failed = [&app = call.app(), administers, go_on]() -> ReadCall::Reply {
-    if (!administers && app.feed->is_usable()) return go_on;
-    return {};
+  if (administers) return ReadCall::submit(call, read);
+  const auto if_failed = [&app = call.app(), go_on]() -> ReadCall::Reply {
+    return app.feed->is_usable() ? ReadCall::Reply(go_on) : ReadCall::Reply();
   };
   ReadCall::submit(call, read, if_failed);
 }

@@ -115,7 +115,10 @@ class Assembly {
 
   void apply(const Setting& setting, Source source) {
     const Option& option = *setting.option;
-    if (option.type == OptionType::redis && setting.text.empty()) return;  // the default: none
+    // The default; but whoever types --database-url means one.
+    const bool is_url =
+        option.type == OptionType::redis || (option.type == OptionType::database && source != Source::flag);
+    if (is_url && setting.text.empty()) return;
     const auto value = parse_option_value(option, setting.text);
     set_.push_back(&option);
     if (value) {

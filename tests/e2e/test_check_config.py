@@ -45,6 +45,19 @@ def test_each_value_names_where_it_comes_from(tmp_path, file):
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("url, said", [
+    ("postgresql://lictor@db.example.com/lictor?sslmod=require", "sslmod"),
+    ("postgresql://lictor:p%4@db.example.com/lictor", ""),
+    ("mysql://lictor@db.example.com:3306", "names no database"),
+    ("mysql://lictor@db.example.com/lictor?sslmode=require", "unknown parameter"),
+])
+def test_an_address_that_can_not_work_is_refused(tmp_path, url, said):
+    finished = check("--data", tmp_path / "data", "--database-url", url)
+    assert finished.code == 2 and "database_url" in finished.err and said in finished.err, finished
+    assert check("--data", tmp_path / "data", "--database-url", "postgresql://lictor@db.example.com/lictor").code == 0
+
+
+@pytest.mark.quick
 def test_for_scripts(tmp_path, file):
     finished = check("--data", tmp_path / "data", "--config", file, "--json", env={"LICTOR_BATCH_MX": "1"})
     assert finished.code == 0, finished

@@ -322,11 +322,13 @@ def test_with_the_database_down_memory_answers_for_so_long_and_no_longer(databas
     known, unknown = server.create_license("p"), server.create_license("p")
     assert ask(server, ACTIVATE, known, key) == "OK"
     assert ask(server, VALIDATE, known, key) == "OK"
+    refusal, refusals = ask(server, VALIDATE, known, key, features=["missing"]), 1
     proxy.cut()
     down = time.monotonic()
     eventually(lambda: figure(server, "lictor_database_up") == 0)
     while time.monotonic() - down < staleness - 1:
         assert ask(server, VALIDATE, known, key) == "OK"
+        refusals += ask(server, VALIDATE, known, key, features=["missing"]) == refusal
         answer = server.call("POST", ACTIVATE, {"license_key": known["license_key"], "client_id": "d"}, key)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
         assert int(answer.headers["Retry-After"]) >= 1
@@ -341,6 +343,13 @@ def test_with_the_database_down_memory_answers_for_so_long_and_no_longer(databas
     eventually(lambda: ask(server, ACTIVATE, known, key, "d") == "OK")
     eventually(lambda: ask(server, VALIDATE, unknown, key, client="x") == "CLIENT_NOT_ACTIVATED")
     assert server.call("GET", "/ready").json()["data"] == {"ready": True}
+    assert refusals > 1 and refusal not in ("OK", "UNAVAILABLE")
+
+    def counted():
+        answer = server.call("GET", "/api/v1/admin/reports/refusals?format=csv&code=" + refusal, api_key=server.admin_key)
+        return answer.status_code == 200 and sum(int(row.rsplit(",", 1)[1]) for row in answer.text.splitlines()[1:])
+
+    eventually(lambda: counted() == refusals)
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
@@ -662,11 +671,11 @@ def test_a_mysql_server_that_only_reads_from_now_on_is_left(secrets, tmp_path):
         assert ask(server, ACTIVATE, license_, key) == "OK"
         as_root("SET GLOBAL read_only = 1")
         assert ask(server, ACTIVATE, license_, key, "second") == "UNAVAILABLE"
-        eventually(lambda: figure(server, "lictor_database_up") == 0)
+        eventually(lambda: server.call("GET", "/ready").json()["data"].get("database") is False)
         assert "this server only reads" in server.logs()
         as_root("SET GLOBAL read_only = 0")
         eventually(lambda: ask(server, ACTIVATE, license_, key, "second") == "OK")
-        eventually(lambda: figure(server, "lictor_database_up") == 1)
+        eventually(lambda: server.call("GET", "/ready").json()["data"].get("database", True))
     finally:
         opened.close()
         cluster.remove()

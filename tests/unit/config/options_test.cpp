@@ -359,6 +359,7 @@ TEST_F(OptionsFile, DatabaseUrlWithoutPrefixIsTheFallback) {
   EXPECT_EQ(parsed({}, fallback).database.sqlite_path, "fallback");
   EXPECT_EQ(parsed({"--config", file("database.url = \"sqlite:file\"\n")}, fallback).database.sqlite_path, "fallback");
   EXPECT_EQ(parsed({"--config", file("database.url = \"\"\n")}).database.sqlite_path, "var/lictor/lictor.db");
+  EXPECT_EQ(parse({"--database-url", ""}).exit_code, 2) << "whoever types it means one";
 
   const Environment of_another{{"DATABASE_URL", "postgresql://u:pw@h/d"}};
   EXPECT_EQ(parsed({"--database-url", "sqlite:a"}, of_another).database.sqlite_path, "a");

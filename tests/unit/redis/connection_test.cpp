@@ -74,6 +74,17 @@ TEST(RedisConnection, AnArrayIsNoAnswerHoweverLongItSaysItIs) {
   }
 }
 
+TEST(RedisConnection, AnAnswerThatIsLargerThanWhatIsEverPutInEndsIt) {
+  OddServer server("$64000000\r\n" + std::string(16'000'000, 'x'));
+  Connection connection(server.url(), milliseconds(5'000));
+  try {
+    connection.ask({"HGET", "a", "b"}, milliseconds(5'000));
+    ADD_FAILURE() << "taken";
+  } catch (const RedisError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("more than was ever put into it"));
+  }
+}
+
 TEST(RedisConnection, OtherAnswersAreRead) {
   using Kind = Reply::Kind;
   for (const auto& [bytes, kind] : {std::pair{"$1\r\na\r\n", Kind::text},
