@@ -61,7 +61,13 @@ std::string advice_on_no_database() {
       data->default_text, config::kAdminKeyFile);
 }
 
-std::string advice_on_lost(const config::CommandLine& line) {
+std::string advice_on_lost(const store::StoreError& error, const config::CommandLine& line) {
+  const std::string_view said = error.what();
+  for (const char* const full :
+       {"too many connections", "Too many connections", "too many clients", "connection slots"}) {
+    if (said.find(full) != said.npos)
+      return "Raise max_connections of the database server, or lower pool_size and pool_overflow of each lictord.";
+  }
   const bool waits = line.command == nullptr;
   return std::string("Is it running, and are host and port right? ") +
          (waits ? "With --wait-for-database lictord waits until it is there." : "Nothing was changed.");
@@ -94,7 +100,7 @@ std::string advice_on(const store::StoreError& error, const config::CommandLine&
     case Kind::newer_schema:
       return "Install the lictord that wrote it or a newer one, or restore a backup from before the upgrade.";
     case Kind::connection_lost:
-      return line.command != nullptr && line.command->name == "migrate" ? "" : advice_on_lost(line);
+      return line.command != nullptr && line.command->name == "migrate" ? "" : advice_on_lost(error, line);
     case Kind::locked:
       if (line.command != nullptr && line.command->name == "migrate") return advice_on_move_in_use();
       return advice_on_lock(*line.outcome.options, line.command == nullptr);

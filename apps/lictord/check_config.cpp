@@ -94,10 +94,26 @@ Findings check(const config::ParseOutcome& outcome) {
   return findings;
 }
 
+// A database server's address without its password, where it can be read.
+std::string shown_value(const config::EffectiveOption& effective, const config::ParseOutcome& outcome) {
+  const bool is_url = effective.option->name == "database_url" && outcome.options.has_value();
+  if (!is_url) return config::printable_text(effective);
+  const config::Options::Database& database = outcome.options->database;
+  try {
+    if (database.engine == config::Options::Database::Engine::mysql)
+      return store::parse_mysql_address(database.url).shown();
+    if (database.engine == config::Options::Database::Engine::postgresql) {
+      if (const auto url = store::parse_database_url(database.url)) return store::shown(*url);
+    }
+  } catch (const store::StoreError&) {  // told as a problem
+  }
+  return config::printable_text(effective);
+}
+
 void print_json(const config::ParseOutcome& outcome, const Findings& findings) {
   json::array options;
   for (const config::EffectiveOption& effective : outcome.values) {
-    const std::string shown = config::printable_text(effective);
+    const std::string shown = shown_value(effective, outcome);
     options.push_back(json::object{{"name", effective.option->name},
                                    {"value", effective.text.empty() ? json::value() : json::value(shown)},
                                    {"source", config::source_name(effective.source)},
@@ -117,10 +133,10 @@ std::string where_from(const config::EffectiveOption& effective) {
 
 void print_table(const config::ParseOutcome& outcome) {
   std::size_t width = 5;
-  for (const auto& effective : outcome.values) width = std::max(width, config::printable_text(effective).size());
+  for (const auto& effective : outcome.values) width = std::max(width, shown_value(effective, outcome).size());
   std::string text = fmt::format("{:<19} {:<{}} {}\n", "OPTION", "VALUE", width, "FROM");
   for (const config::EffectiveOption& effective : outcome.values) {
-    const std::string value = effective.text.empty() ? "-" : config::printable_text(effective);
+    const std::string value = effective.text.empty() ? "-" : shown_value(effective, outcome);
     text += fmt::format("{:<19} {:<{}} {}\n", effective.option->name, value, width, where_from(effective));
   }
   std::fputs(text.c_str(), stdout);

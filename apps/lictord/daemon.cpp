@@ -275,7 +275,9 @@ void Daemon::Parts::load() {
   given.trust = options.database.feed_trust;
   given.staleness = options.database.cache_staleness;
   given.on_lost = [this](std::string_view why) {
-    log.error("feed.lost", "Changes that other replicas make can't be read; what is in memory is used only while the database can't be read either, for cache_staleness at most",
+    log.error("feed.lost",
+              "Changes that other replicas make can't be read; what is in memory is used only while the database can't "
+              "be read either, for cache_staleness at most",
               {{"error", why}});
   };
   given.on_back = [this](std::chrono::milliseconds after) {

@@ -30,6 +30,10 @@ sigset_t block_signals() {
   return signals;
 }
 
+struct Stopped : std::runtime_error {  // by itself, after it had served
+  using std::runtime_error::runtime_error;
+};
+
 // `read_again` reads the sources of the options once more.
 template <class ReadAgain>
 void serve(const config::ParseOutcome& options, const ReadAgain& read_again) {
@@ -41,7 +45,7 @@ void serve(const config::ParseOutcome& options, const ReadAgain& read_again) {
     if (received == SIGHUP) daemon.reload(read_again);
   }
   daemon.stop();
-  if (const std::string why = daemon.gave_up(); !why.empty()) throw std::runtime_error(why);
+  if (const std::string why = daemon.gave_up(); !why.empty()) throw Stopped(why);
 }
 
 struct Runner {
@@ -95,6 +99,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const daemon::EndedWhileWaiting&) {
     return 0;
+  } catch (const Stopped& error) {
+    return complain("stopped", error, line);
   } catch (const std::exception& error) {
     return complain(doing.c_str(), error, line);
   }

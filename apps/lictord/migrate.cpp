@@ -58,7 +58,8 @@ store::DatabaseUrl database_of(const config::CommandLine& line, std::string_view
   if (!line.has(flag)) {  // only --from may be left out
     if (line.outcome.options->database.engine != config::Options::Database::Engine::sqlite)
       throw WrongUse(
-          "--from is needed, because the option database_url (DATABASE_URL) names a server: --from sqlite:DIR/lictor.db "
+          "--from is needed, because the option database_url (DATABASE_URL) names a server: --from "
+          "sqlite:DIR/lictor.db "
           "for the database of a data directory, or that URL itself");
     return {store::DatabaseUrl::Engine::sqlite, line.outcome.options->database.sqlite_path.string()};
   }

@@ -61,9 +61,13 @@ bool is_refusal(std::string_view reason) {
 }
 
 std::string trimmed(const char* message) {
-  std::string text = message == nullptr ? "" : message;
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::ranges::replace(text, '\n', ' ');
+  std::string text;
+  for (const char c : std::string_view(message == nullptr ? "" : message)) {
+    const bool is_space = c == '\n' || c == '\t' || c == ' ';
+    if (!is_space) text += c;
+    if (is_space && !text.empty() && text.back() != ' ') text += ' ';
+  }
+  if (text.ends_with(' ')) text.pop_back();
   return text;
 }
 
@@ -229,9 +233,11 @@ StoreError PostgresConnection::error_of(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const bool lost = connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK;
   const Kind kind = lost || state == nullptr ? Kind::connection_lost : kind_of_state(state);
-  const char* const words =
-      kind == Kind::moved ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQresultErrorMessage(result);
-  return {kind, "database " + name() + ": " + trimmed(words)};
+  // Without the statement, which the whole message quotes.
+  const char* const primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const bool needs_rights = state != nullptr && std::string_view(state) == "42501";
+  return {kind, "database " + name() + ": " + trimmed(primary != nullptr ? primary : PQresultErrorMessage(result)) +
+                    (needs_rights ? "; the account must own the database and what is in it" : "")};
 }
 
 void PostgresConnection::wait(bool for_writing, Patience patience) {

@@ -54,7 +54,15 @@ def test_each_value_names_where_it_comes_from(tmp_path, file):
 def test_an_address_that_can_not_work_is_refused(tmp_path, url, said):
     finished = check("--data", tmp_path / "data", "--database-url", url)
     assert finished.code == 2 and "database_url" in finished.err and said in finished.err, finished
-    assert check("--data", tmp_path / "data", "--database-url", "postgresql://lictor@db.example.com/lictor").code == 0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_a_database_server_is_shown_without_its_password(tmp_path, engine):
+    for how in ((), ("--json",)):
+        finished = check("--data", tmp_path / "data", "--database-url", f"{engine}://lictor:secret-word@db.example.com:4711/lictor", *how)
+        assert finished.code == 0 and f"{engine}://lictor@db.example.com:4711/lictor" in finished.out, finished
+        assert "secret-word" not in finished.out + finished.err
 
 
 @pytest.mark.quick
