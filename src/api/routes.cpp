@@ -268,6 +268,10 @@ RequestId make_request_id(const http::Request& request) {
   return RequestId({text, sizeof text});
 }
 
+bool administers(const Route& route) noexcept {
+  return route.scope == Scope::admin_read || route.scope == Scope::admin_write;
+}
+
 }  // namespace
 
 std::span<const Route> route_table() { return {kRoutes, std::size(kRoutes) - 1}; }
@@ -308,8 +312,7 @@ bool authenticate(Call& call) {
   }
   if (!auth::grants(call.caller->scopes, route.scope)) return call.fail(Code::forbidden), false;
   // Administration is of the whole server: a key that is limited to one product must not see or change the others.
-  const bool administers = route.scope == Scope::admin_read || route.scope == Scope::admin_write;
-  if (administers && call.caller->product != 0) return call.fail(Code::forbidden), false;
+  if (administers(route) && call.caller->product != 0) return call.fail(Code::forbidden), false;
   return true;
 }
 
@@ -337,8 +340,7 @@ bool must_catch_up(const Call& call) {
   const auth::Caller* const caller = app.api_keys.find(call.io_thread(), key, app.clock.now());
   if (caller == nullptr) return app.api_keys.may_be_new(key) && app.feed->may_look();
   if (!app.feed->is_current()) return true;
-  const bool administers = call.route().scope == Scope::admin_read || call.route().scope == Scope::admin_write;
-  return administers && auth::grants(caller->scopes, call.route().scope);
+  return administers(call.route()) && auth::grants(caller->scopes, call.route().scope);
 }
 
 // With the database away, callers other than administrators are believed from memory for as long as licenses are.
@@ -350,8 +352,7 @@ void catch_up(Call& call) {
     if (app.feed->catch_up_catalog(reader, kCatchUp)) return go_on;
     return [](Call& again) { again.fail(Code::unavailable); };
   };
-  const bool administers = call.route().scope == Scope::admin_read || call.route().scope == Scope::admin_write;
-  if (administers) return ReadCall::submit(call, read);
+  if (administers(call.route())) return ReadCall::submit(call, read);
   const auto if_failed = [&app = call.app(), go_on]() -> ReadCall::Reply {
     return app.feed->is_usable() ? ReadCall::Reply(go_on) : ReadCall::Reply();
   };

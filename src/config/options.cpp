@@ -116,9 +116,9 @@ class Assembly {
   void apply(const Setting& setting, Source source) {
     const Option& option = *setting.option;
     // The default; but whoever types --database-url means one.
-    const bool is_url =
+    const bool may_be_empty =
         option.type == OptionType::redis || (option.type == OptionType::database && source != Source::flag);
-    if (is_url && setting.text.empty()) return;
+    if (may_be_empty && setting.text.empty()) return;
     const auto value = parse_option_value(option, setting.text);
     set_.push_back(&option);
     if (value) {
