@@ -41,6 +41,8 @@ void add_global_options(CLI::App& app, GlobalOptions& globals) {
   add_text(app, "--url", globals.url, "Address of the server", "URL");
   add_text(app, "--data", globals.data, "Data directory of the server, for its admin.key and lictord.url", "DIR");
   add_text(app, "--profile", globals.profile, "A file that says where the server is and who you are", "FILE");
+  add_text(app, "--ca-file", globals.ca_file, "Whom to trust for https, as PEM, instead of the system's list", "FILE")
+      ->envname("LICTOR_CA_FILE");
   app.add_flag("--json", globals.json, "Print JSON instead of text for people");
   add_text(app, "--timeout", globals.timeout, "How long to wait for each answer (30s)", "DURATION");
 }

@@ -32,6 +32,7 @@ struct Connection {
   std::string key_source;          // "DIR/admin.key", for errors
   std::filesystem::path key_file;  // empty: it came from elsewhere
   std::filesystem::path data;      // empty: none
+  std::string ca_file;             // PEM, of the authorities that are trusted; empty: those of the system
 };
 
 // The values of the flags; empty when they are not given. Throws CommandError.

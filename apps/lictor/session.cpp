@@ -13,6 +13,7 @@ Client& Session::client() {
   const std::int64_t seconds = required_value("--timeout", globals_.timeout, parse_duration(globals_.timeout));
   if (seconds < 1 || seconds > 86400) refuse_value("--timeout", globals_.timeout, {{}, "1s to 1d"});
   Connection connection = find_connection(globals_.url, globals_.data, globals_.profile);
+  connection.ca_file = globals_.ca_file;
   if (!connection.loopback && !connection.encrypted) {
     output_.remark(fmt::format("lictor: warning: the API key goes to {} unencrypted; use https", connection.url));
   }

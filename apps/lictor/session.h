@@ -19,6 +19,7 @@ struct GlobalOptions {
   std::string url;
   std::string data;
   std::string profile;
+  std::string ca_file;
   std::string timeout = "30s";
   bool json = false;
 };

@@ -51,6 +51,7 @@ Transfer::Transfer(const Connection& connection, std::chrono::milliseconds timeo
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &append_body);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_.data());
+  if (!connection.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, connection.ca_file.c_str());
   if (connection.loopback) curl_easy_setopt(curl, CURLOPT_PROXY, "");  // no proxy reaches this machine's loopback
 }
 
@@ -105,13 +106,26 @@ CURLcode Transfer::perform(const Request& request, Answer& answer) {
 
 void Transfer::fail(CURLcode code, bool changes) const {
   const std::string reason = error_[0] == '\0' ? curl_easy_strerror(code) : error_.data();
-  const bool connected = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
-                         code != CURLE_COULDNT_RESOLVE_PROXY && code != CURLE_PEER_FAILED_VERIFICATION &&
-                         code != CURLE_SSL_CONNECT_ERROR;
-  const char* const other_hint =
-      changes ? "the server may have done it all the same: look before you try again" : "--timeout gives it more time";
   throw CommandError(ExitCode::unreachable, fmt::format("no answer from {}: {}", url_, printable(reason)),
-                     connected ? other_hint : start_hint_);
+                     hint_for(code, changes));
+}
+
+std::string Transfer::hint_for(CURLcode code, bool changes) const {
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return start_hint_;
+    case CURLE_SSL_CONNECT_ERROR:
+      return "is it https that is spoken there? the address begins with http:// or https://";
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return "for an authority of your own, give its certificate with --ca-file FILE or LICTOR_CA_FILE";
+    case CURLE_SSL_CACERT_BADFILE:
+      return "--ca-file and LICTOR_CA_FILE name a file of certificates in PEM form";
+    default:
+      return changes ? "the server may have done it all the same: look before you try again"
+                     : "--timeout gives it more time";
+  }
 }
 
 }  // namespace lictor::cli

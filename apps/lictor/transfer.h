@@ -43,6 +43,7 @@ class Transfer {
  private:
   CURLcode perform(const Request& request, Answer& answer);
   [[noreturn]] void fail(CURLcode code, bool changes) const;
+  std::string hint_for(CURLcode code, bool changes) const;
 
   std::string url_;
   std::string key_line_;

@@ -66,16 +66,16 @@ void check_database(const fs::path& database, const fs::path& data, Findings& fi
       fmt::format("database {}: its directory is not there; create it for the user who runs lictord", path.string()));
 }
 
-// The address alone: no server is asked.
-void check_address(const config::Options::Database& database, Findings& findings) {
-  if (database.engine == config::Options::Database::Engine::mysql) {
-    try {
-      store::parse_mysql_address(database.url);
-    } catch (const store::StoreError& error) {
-      findings.problems.push_back(fmt::format("option database_url: {}", error.what()));
-    }
-  } else if (const auto url = store::parse_database_url(database.url); !url) {
-    findings.problems.push_back(fmt::format("option database_url: {}", url.problem().message));
+// Where a database server is, without the password; no server is asked. Or what is wrong with its address.
+base::Result<std::string> shown_address(const config::Options::Database& database) {
+  if (database.engine == config::Options::Database::Engine::postgresql) {
+    const auto url = store::parse_database_url(database.url);
+    return url ? base::Result<std::string>(store::shown(*url)) : url.problem();
+  }
+  try {
+    return store::parse_mysql_address(database.url).shown();
+  } catch (const store::StoreError& error) {
+    return base::Problem{"database_url", error.what()};
   }
 }
 
@@ -87,7 +87,8 @@ Findings check(const config::ParseOutcome& outcome) {
   if (options.database.engine == config::Options::Database::Engine::sqlite) {
     check_database(options.database.sqlite_path, options.server.data, findings);
   } else {
-    check_address(options.database, findings);
+    if (const auto shown = shown_address(options.database); !shown)
+      findings.problems.push_back("option database_url: " + shown.problem().message);
   }
   check_directory_of(options.log.file, options.server.data, "the log's directory", findings);
   if (std::string warning = address_warning(options); !warning.empty()) findings.warnings.push_back(warning);
@@ -96,16 +97,9 @@ Findings check(const config::ParseOutcome& outcome) {
 
 // A database server's address without its password, where it can be read.
 std::string shown_value(const config::EffectiveOption& effective, const config::ParseOutcome& outcome) {
-  const bool is_url = effective.option->name == "database_url" && outcome.options.has_value();
-  if (!is_url) return config::printable_text(effective);
-  const config::Options::Database& database = outcome.options->database;
-  try {
-    if (database.engine == config::Options::Database::Engine::mysql)
-      return store::parse_mysql_address(database.url).shown();
-    if (database.engine == config::Options::Database::Engine::postgresql) {
-      if (const auto url = store::parse_database_url(database.url)) return store::shown(*url);
-    }
-  } catch (const store::StoreError&) {  // told as a problem
+  const bool is_server = outcome.options && outcome.options->database.engine != config::Options::Database::Engine::sqlite;
+  if (effective.option->name == "database_url" && is_server) {
+    if (const auto shown = shown_address(outcome.options->database)) return *shown;  // else told as a problem
   }
   return config::printable_text(effective);
 }

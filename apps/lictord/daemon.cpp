@@ -328,6 +328,7 @@ service::WriteOptions Daemon::Parts::write_options() {
   write.on_error = [this](std::string_view what) {
     log.error("database.write_failed", "Writing the database failed", {{"error", what}});
   };
+  write.on_recovered = [this] { log.info("database.writes_again", "The database is written again", {}); };
   return write;
 }
 

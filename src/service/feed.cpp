@@ -18,7 +18,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kNotesAtOnce = 2'000;
 constexpr int kMostPages = 50;  // of one read; whoever is further behind forgets everything instead
 constexpr milliseconds kRetry{100};
-constexpr milliseconds kLookInterval{20};
+constexpr milliseconds kLookInterval{20};  // on average, with so many at once:
+constexpr int kLooksAtOnce = 32;
 constexpr milliseconds kReadBackPause{1};
 constexpr milliseconds kClockInterval{1'000};
 constexpr milliseconds kClockStep{200};
@@ -96,10 +97,16 @@ bool Feed::catch_up_catalog(store::Reader& reader, milliseconds limit) {
   return reader.catalog_version() == catalog_.version() || catch_up(limit);
 }
 
+// The generic cell rate algorithm (ITU-T I.371, annex A): each look moves on the time until which all are spent.
 bool Feed::may_look() noexcept {
-  std::int64_t before = looked_at_.load(std::memory_order_relaxed);
   const std::int64_t time = now();
-  return time - before >= kLookInterval.count() && looked_at_.compare_exchange_strong(before, time);
+  std::int64_t before = looks_until_.load(std::memory_order_relaxed);
+  std::int64_t after = 0;
+  do {
+    after = std::max(before, time - kLooksAtOnce * kLookInterval.count()) + kLookInterval.count();
+    if (after > time) return false;
+  } while (!looks_until_.compare_exchange_weak(before, after));
+  return true;
 }
 
 // False when the write path is stopping.

@@ -67,7 +67,8 @@ class Feed {
   bool catch_up(std::chrono::milliseconds limit);
   // The same, of products, policies and API keys only: most of the time one read tells that there is nothing new.
   bool catch_up_catalog(store::Reader& reader, std::chrono::milliseconds limit);
-  // Whether one more look for something unknown is fine now: a stranger must not make us look all the time.
+  // Whether one more look for something unknown is fine now: a stranger must not make us look all the time. A few at
+  // once are: several threads of a client that was just given its API key.
   bool may_look() noexcept;
   FeedCounts counts() const noexcept;
   // Memory is to be trusted no more, whatever is read.
@@ -99,7 +100,7 @@ class Feed {
   bool reads_back_ = false;  // the history that there was before the place where reading began
   std::atomic<std::int64_t> read_at_{0}, current_until_{0}, usable_until_{0};
   std::atomic<std::uint64_t> notes_{0}, resets_{0}, lost_{0};
-  std::atomic<std::int64_t> sequence_{0}, looked_at_{0};
+  std::atomic<std::int64_t> sequence_{0}, looks_until_{0};
   std::atomic<bool> is_distrusted_{false};
 
   std::mutex mutex_;

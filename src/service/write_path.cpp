@@ -128,8 +128,13 @@ void WritePath::loop() {
   }
 }
 
-void WritePath::report(std::string_view what) const {
+void WritePath::failed(std::string_view what) {
+  failing_ = true;
   if (options_.on_error) options_.on_error(what);
+}
+
+void WritePath::succeeded() {
+  if (std::exchange(failing_, false) && options_.on_recovered) options_.on_recovered();
 }
 
 // With the products and policies that the database has, in whichever process they were changed.
@@ -164,13 +169,14 @@ WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
     tell_shared(batch_.events());
     batch_.publish(cache_);
     if (options_.shared != nullptr) batch_.offer(*options_.shared, mark_of(store_.last_written()));
+    succeeded();
     return Commit::done;
   } catch (const store::StoreError& error) {
-    report(error.what());
+    failed(error.what());
     if (error.kind() == store::StoreError::Kind::commit_unknown) return Commit::unknown;
     return concerns_all(error.kind()) ? Commit::failed : Commit::isolate;
   } catch (const std::exception& error) {
-    report(error.what());
+    failed(error.what());
     return Commit::isolate;
   }
 }
@@ -210,6 +216,7 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
       if (!changes.events.empty()) tx.apply(changes);
     });
     end = Job::End::committed;
+    succeeded();
     tell_shared(changes.events);
     if (itself.committed) itself.committed();
   } catch (const Refused&) {
@@ -218,10 +225,10 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
     using Kind = store::StoreError::Kind;
     itself.error = error.kind();
     if (error.kind() == Kind::commit_unknown) end = Job::End::unknown;
-    if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) report(error.what());
+    if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) failed(error.what());
   } catch (const std::exception& error) {
     itself.error = store::StoreError::Kind::other;
-    report(error.what());
+    failed(error.what());
   }
   itself.finish(std::move(job), end);
 }

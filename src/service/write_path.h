@@ -29,6 +29,7 @@ struct WriteOptions {
   // Called on the write path's thread; may be empty.
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;
+  std::function<void()> on_recovered;  // a commit succeeded after errors
   SharedCache* shared = nullptr;  // told of each commit before the cache is; or nullptr
 };
 
@@ -69,7 +70,8 @@ class WritePath {
   static Job::End end_of(Commit commit) noexcept;
   void run(std::unique_ptr<AdminJob> job);
   void tell_shared(std::span<const store::Event> events);
-  void report(std::string_view what) const;
+  void failed(std::string_view what);
+  void succeeded();
 
   store::Store& store_;
   Cache& cache_;
@@ -83,6 +85,7 @@ class WritePath {
   std::size_t license_jobs_ = 0;  // of those in the queue
   std::vector<std::function<void()>> interposed_;
   std::atomic<std::size_t> waiting_{0};
+  bool failing_ = false;  // the write path's thread only
   bool stopping_ = false;
   std::thread thread_;
 };

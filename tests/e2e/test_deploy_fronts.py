@@ -6,9 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from command_line import DONE, UNREACHABLE
 from fronts import Apache, Nginx, need
 from metrics_text import parse_metrics
-from support import ROOT, run
+from support import ROOT, lictor, run
 
 FRONTS = pytest.mark.parametrize("kind", [Nginx, Apache])
 
@@ -138,3 +139,16 @@ def test_nginx_of_the_compose_file_is_in_order(tmp_path):
         # limit_req_zone stands after the upstream in both
         *settings(example)
     ], "one is the other"
+
+
+def test_lictor_goes_through_a_front_of_ones_own_authority(front, shared_server):
+    made = front(Nginx, shared_server.port)
+    key = {"LICTOR_URL": made.url, "LICTOR_API_KEY": shared_server.admin_key}
+    unknown = lictor("status", env=key)
+    assert unknown.code == UNREACHABLE and "--ca-file FILE or LICTOR_CA_FILE" in unknown.err, unknown
+    assert lictor("status", "--ca-file", made.certificate, env=key).code == DONE
+    assert lictor("status", env={**key, "LICTOR_CA_FILE": str(made.certificate)}).code == DONE
+    missing = lictor("status", "--ca-file", made.directory / "none.crt", env=key)
+    assert missing.code == UNREACHABLE and "none.crt" in missing.err and "in PEM form" in missing.err, missing
+    plain = lictor("status", "--url", shared_server.url.replace("http:", "https:"), env=key)
+    assert plain.code == UNREACHABLE and "http:// or https://" in plain.err, plain

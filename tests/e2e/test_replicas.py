@@ -1,5 +1,6 @@
 """Several lictord on one PostgreSQL: what one changes the others know, also when the database or the way to it fails."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -63,6 +64,24 @@ class Database:
 
     def sql(self, text):
         return self.cluster.sql(text, self.name)
+
+    @contextlib.contextmanager
+    def transaction(self, text):
+        """Statements whose locks are held for as long as this lasts; they are taken back then."""
+        environment = {"PGPASSWORD": self.cluster.password, "PATH": os.environ["PATH"]}
+        session = subprocess.Popen(
+            [f"{self.cluster.programs}/psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", self.url],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            session.stdin.write(f"BEGIN; {text};\n\\echo locked\n")
+            session.stdin.flush()
+            while "locked" not in (line := session.stdout.readline()):
+                assert line, "psql ended"
+            yield
+        finally:
+            session.stdin.write("ROLLBACK;\n")
+            session.stdin.close()
+            session.wait(10)
 
     def close(self):
         for server in self.servers:
@@ -206,6 +225,31 @@ def test_products_policies_and_api_keys_are_known_at_once(database):
         assert took < SEEN_SECONDS * TIME_SCALE
 
 
+def test_an_api_key_is_known_elsewhere_to_all_threads_of_a_client(database):
+    """Which all come with it at once, as soon as it is made: none of them is told that there is no such key."""
+    first, second = database.start(), database.start("--feed-interval", "600ms")
+    equip(first)
+    license_ = first.create_license("p")
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        for _ in range(5):
+            key = first.create_api_key()["api_key"]
+            said = list(threads.map(lambda client, key=key: ask(second, ACTIVATE, license_, key, f"c{client % 5}"), range(16)))
+            assert said == 16 * ["OK"]
+            time.sleep(seconds(0.7))  # a stranger's next tries are not all looked for at once
+
+
+def test_what_a_replica_alone_did_is_nobody_elses(database):
+    """Also when its feed reads it before the write path has noted it."""
+    server = database.start("--feed-interval", "1ms")
+    key = equip(server)
+    licenses = [server.create_license("p") for _ in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        for _ in range(30):
+            for path in (ACTIVATE, "/api/v1/licenses/deactivate"):
+                assert set(threads.map(lambda license_, path=path: ask(server, path, license_, key), licenses)) == {"OK"}
+    assert figure(server, "lictor_feed_changes_total") == 0
+
+
 def test_calls_that_are_repeated_elsewhere_are_done_once(database):
     first, second = database.start(), database.start()
     key = equip(first)
@@ -260,22 +304,10 @@ def test_a_lost_feed_alone_sends_validations_to_the_database(database):
     license_ = first.create_license("p")
     assert ask(first, ACTIVATE, license_, key) == "OK"
     assert ask(first, VALIDATE, license_, key) == "OK"
-    environment = {"PGPASSWORD": database.cluster.password, "PATH": os.environ["PATH"]}
-    session = subprocess.Popen(
-        [f"{database.cluster.programs}/psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database.url],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        session.stdin.write("BEGIN; LOCK TABLE events; UPDATE licenses SET status = 3 WHERE TRUE; COMMIT;\n"
-                            "BEGIN; LOCK TABLE events; SELECT 'locked';\n")
-        session.stdin.flush()
-        assert "locked" in session.stdout.readline() + session.stdout.readline() + session.stdout.readline()
+    with database.transaction("LOCK TABLE events; UPDATE licenses SET status = 3 WHERE TRUE; COMMIT; BEGIN; LOCK TABLE events"):
         took = seconds_until(lambda: ask(first, VALIDATE, license_, key) != "OK")
         assert took < 2 * TIME_SCALE
         assert figure(first, "lictor_feed_age_seconds") > 0.2
-    finally:
-        session.stdin.write("ROLLBACK;\n")
-        session.stdin.close()
-        session.wait(10)
     eventually(lambda: figure(first, "lictor_feed_age_seconds") < 0.5)
 
 
@@ -288,16 +320,8 @@ def test_keys_and_policies_are_not_believed_when_changes_can_not_be_applied(data
     reads = first.create_api_key(("admin:read",))
     assert ask(first, ACTIVATE, license_, key) == "OK"
     eventually(lambda: ask(second, VALIDATE, license_, used["api_key"]) == "OK")
-    environment = {"PGPASSWORD": database.cluster.password, "PATH": os.environ["PATH"]}
-    session = subprocess.Popen(
-        [f"{database.cluster.programs}/psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database.url],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     waiting = threading.Thread(target=lambda: ask(second, ACTIVATE, waits, key))
-    try:
-        session.stdin.write("BEGIN; SELECT 'locked' FROM (SELECT 1 FROM licenses ORDER BY row LIMIT 1 FOR UPDATE) AS one;\n")
-        session.stdin.flush()
-        while "locked" not in session.stdout.readline():
-            pass
+    with database.transaction("SELECT 1 FROM licenses ORDER BY row LIMIT 1 FOR UPDATE"):
         waiting.start()
         time.sleep(0.3)
         for revoked in (used, reads):
@@ -306,11 +330,7 @@ def test_keys_and_policies_are_not_believed_when_changes_can_not_be_applied(data
         assert ask(second, VALIDATE, license_, used["api_key"]) in ("UNAVAILABLE", "UNAUTHENTICATED")
         assert ask(second, ACTIVATE, license_, used["api_key"], "other") in ("UNAVAILABLE", "UNAUTHENTICATED")
         assert second.call("GET", "/api/v1/admin/licenses", None, reads["api_key"]).status_code in (401, 503)
-    finally:
-        session.stdin.write("ROLLBACK;\n")
-        session.stdin.close()
-        session.wait(10)
-        waiting.join()
+    waiting.join()
     eventually(lambda: ask(second, VALIDATE, license_, used["api_key"]) == "UNAUTHENTICATED")
     eventually(lambda: ask(second, VALIDATE, license_, key) == "OK")
 
