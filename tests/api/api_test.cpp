@@ -69,7 +69,7 @@ ApiTest::ApiTest(std::size_t queue_max)
       store_(store::open_sqlite(sqlite_options(directory_, commits_))),
       cache_({1000, 1000}, catalog_, crypto::Prf::Key{3}),
       api_keys_(1, crypto::Prf::Key{3}),
-      writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}}),
+      writes_(store_, catalog_, cache_, clock_, {256, queue_max, {}, {}, {}}),
       reads_(store_, read_options(queue_max)),
       statistics_(store_, writes_, clock_, 1, {}, [](std::string_view what) { ADD_FAILURE() << what; }),
       app_{clock_,
