@@ -97,7 +97,8 @@ Findings check(const config::ParseOutcome& outcome) {
 
 // A database server's address without its password, where it can be read.
 std::string shown_value(const config::EffectiveOption& effective, const config::ParseOutcome& outcome) {
-  const bool is_server = outcome.options && outcome.options->database.engine != config::Options::Database::Engine::sqlite;
+  const bool is_server =
+      outcome.options && outcome.options->database.engine != config::Options::Database::Engine::sqlite;
   if (effective.option->name == "database_url" && is_server) {
     if (const auto shown = shown_address(outcome.options->database)) return *shown;  // else told as a problem
   }

@@ -76,7 +76,7 @@ service::StatisticsOptions statistics_of(const config::Options& options) {
   using std::chrono::seconds;
   const config::Options::Statistics& given = options.statistics;
   return {duration_cast<seconds>(given.interval), duration_cast<seconds>(given.refusals_age), given.refusals_max,
-          duration_cast<seconds>(given.reports_age)};
+          duration_cast<seconds>(given.reports_age), duration_cast<seconds>(given.expiry_notice)};
 }
 
 // As a person in the current directory would type it.
@@ -347,7 +347,7 @@ void Daemon::Parts::register_changeable_options() {
   live.on_change({"log_level"}, [this](const config::Options& now) { log.set_level(now.log.level); });
   live.on_change({"max_connections", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"},
                  [this](const config::Options& now) { server.set_limits(limits_of(now)); });
-  live.on_change({"refusals_age", "refusals_max", "reports_age", "statistics_interval"},
+  live.on_change({"refusals_age", "refusals_max", "reports_age", "statistics_interval", "expiry_notice"},
                  [this](const config::Options& now) { statistics.set_options(statistics_of(now)); });
   live.require_takers();
 }

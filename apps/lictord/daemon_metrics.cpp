@@ -85,6 +85,9 @@ void register_metrics(api::App& app, const store::Store& store) {
       [&app] { return count(app.nearly_full->value()); });
   metrics.counter_from("lictor_refusals_not_kept_total", "Refusals that were counted, but not kept with their reason.",
                        [&app] { return count(app.statistics.dropped_refusals()); });
+  metrics.counter_from("lictor_expiry_notices_total",
+                       "Licenses of which the audit trail was told that they expire soon or have expired.",
+                       [&app] { return count(app.statistics.expiry_notices()); });
   register_database_metrics(app, store);
   register_redis_metrics(app);
   metrics.gauge("lictor_connections", "Open connections.", [&app] { return count(app.connections().open); });

@@ -68,6 +68,7 @@ struct Options {
     std::int64_t refusals_max = 0;
     std::chrono::milliseconds reports_age{};
     std::chrono::milliseconds interval{};
+    std::chrono::milliseconds expiry_notice{};
   };
   Server server;
   Database database;

@@ -10,7 +10,7 @@ namespace {
 
 // The license that an event changed, if any.
 std::optional<base::Id> changed_license(std::string_view action, std::string_view subject) {
-  if (action == "seat.refused") return std::nullopt;
+  if (store::is_remark(action)) return std::nullopt;
   return base::parse_id(base::kLicensePrefix, subject);
 }
 

@@ -34,7 +34,7 @@ store::ChangePlace newest(store::Reader& reader) {
 // One change that another process made, to what is cached of a license.
 void apply_note(Cache& cache, const store::ChangeNote& note) {
   const auto license = base::parse_id(base::kLicensePrefix, note.subject);
-  if (!license || note.action == "seat.refused") return;
+  if (!license || store::is_remark(note.action)) return;
   if (!note.client.empty()) cache.publish(*license, note.client, {});
   if (note.action == "seat.rebound") return;
   const bool is_seat = note.action == "seat.granted" || note.action == "seat.released";

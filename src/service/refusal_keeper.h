@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "service/refusal_buffer.h"
-#include "service/seat_roll_up.h"
+#include "service/write_function.h"
 
 namespace lictor::service {
 

@@ -16,12 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "service/write_function.h"
 #include "store/statistics.h"
 
 namespace lictor::service {
-
-// Runs work in a transaction of the write path; false: it was not committed.
-using WriteFunction = std::function<bool(const std::function<void(store::Tx&)>&)>;
 
 class SeatRollUp {
  public:

@@ -121,7 +121,7 @@ void SharedCache::committed(std::span<const store::Event> events, std::int64_t l
   std::vector<base::Id> licenses;
   licenses.reserve(events.size());
   for (const store::Event& event : events) {
-    if (event.action == "seat.refused") continue;
+    if (store::is_remark(event.action)) continue;
     if (const auto license = base::parse_id(base::kLicensePrefix, event.subject)) licenses.push_back(*license);
   }
   history_.note(licenses, last_sequence);

@@ -48,6 +48,7 @@ Statistics::Statistics(store::Store& store, WritePath& writes, const base::Clock
       keeper_(*reader_, [this](const auto& work) { return write(work); }),
       sweeper_(reader_->statistics(), writes),
       seats_(reader_->statistics(), [this](const auto& work) { return write_leading(work); }),
+      notices_(*reader_, [this](const auto& work) { return write_leading(work); }),
       retention_(clock.now(), steady_seconds()),
       options_(options) {
   rolled_up_ = reader_->statistics().state().license_sequence;
@@ -175,6 +176,14 @@ bool Statistics::take_seats() {
   return written && rolled_up_ >= head;
 }
 
+// Those that expire before those that will: a notice ahead is no use any more then. False: as ExpiryNotices::run().
+bool Statistics::notify_of_expiry() {
+  const base::UnixSeconds now = clock_.now();
+  const std::chrono::seconds ahead = options().expiry_notice;
+  const bool all_expired = notices_.run(now, 0s, lead_);
+  return (ahead == 0s || notices_.run(now, ahead, lead_)) && all_expired;
+}
+
 // False: there is more to drop, or nothing can be written now.
 bool Statistics::drop_old() {
   if (!ask_for_lead()) return true;
@@ -240,6 +249,7 @@ void Statistics::loop() {
     } else if (beat) {
       guarded([this] { return ask_for_lead() && sweeper_.sweep(clock_.now()); });
     }
+    if (beat && leads()) guarded([this] { return notify_of_expiry(); });
     if (beat) next_beat = now + kBeat;
     if (drop_due) {
       next_drop = guarded([this] { return drop_old(); }) ? now + kDropInterval : next_beat;

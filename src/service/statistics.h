@@ -1,6 +1,7 @@
 // What happens beside the answers, on a thread of its own: refusals are written down, leases that have ended are taken
-// out, seats are rolled up into the figures of days, and what is old goes. Everything is written through the write path
-// in small transactions; nothing here is audited. It also notices when the database was moved elsewhere. Of the
+// out, seats are rolled up into the figures of days, licenses that expire are told of in the audit trail, and what is
+// old goes. Everything is written through the write path in small transactions. It also notices when the database was
+// moved elsewhere. Of the
 // processes on one database each writes its own refusals down, and one, the first that asks for it as long as it lives,
 // does the rest (store.h, Tx::lead()). Thread-safe.
 #pragma once
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "base/retention_clock.h"
+#include "service/expiry_notices.h"
 #include "service/lease_sweeper.h"
 #include "service/refusal_buffer.h"
 #include "service/refusal_keeper.h"
@@ -28,6 +30,8 @@ struct StatisticsOptions {
   std::chrono::seconds refusals_age{30 * 86'400};  // how long a refusal is kept
   std::int64_t refusals_max = 100'000;             // how many are
   std::chrono::seconds reports_age{400 * 86'400};  // how long the figures of days are kept
+  std::chrono::seconds expiry_notice{14 *
+                                     86'400};  // how long before its end a license is told to expire soon; 0: never
 };
 
 class Statistics {
@@ -56,6 +60,7 @@ class Statistics {
   std::uint64_t dropped_refusals() const noexcept { return buffer_.not_kept() + keeper_.lost(); }  // counted only
   bool leads() const noexcept { return lead_.load(std::memory_order_relaxed) != 0; }               // when it last asked
   std::int64_t rolled_up() const noexcept { return rolled_up_.load(std::memory_order_relaxed); }   // sequence
+  std::uint64_t expiry_notices() const noexcept { return notices_.recorded(); }
 
  private:
   enum Task : std::size_t { kRefusals, kSeats, kTasks };
@@ -71,6 +76,7 @@ class Statistics {
   bool ask_for_lead();
   bool write_leading(const std::function<void(store::Tx&)>& work);
   bool take_seats();
+  bool notify_of_expiry();
   bool drop_old();
   void notice_move();
 
@@ -83,6 +89,7 @@ class Statistics {
   RefusalKeeper keeper_;
   LeaseSweeper sweeper_;
   SeatRollUp seats_;
+  ExpiryNotices notices_;
   std::atomic<std::int64_t> rolled_up_{0};
   std::atomic<bool> refusals_wait_{false};  // taken out of the buffer, and not written yet
   std::atomic<std::uint64_t> lead_{0};      // as Tx::lead() gave it

@@ -30,7 +30,7 @@ struct WriteOptions {
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;
   std::function<void()> on_recovered;  // a commit succeeded after errors
-  SharedCache* shared = nullptr;  // told of each commit before the cache is; or nullptr
+  SharedCache* shared = nullptr;       // told of each commit before the cache is; or nullptr
 };
 
 // How willingly a job is shed when the queue is long: new work first, renewals of what clients already hold last. What

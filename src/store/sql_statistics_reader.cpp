@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
+#include "store/queries.h"
 #include "store/seat_levels_codec.h"
 #include "store/sql_statistics.h"
 #include "store/statistics_queries.h"
@@ -212,6 +214,21 @@ std::vector<licensing::SeatDay> SqlStatisticsReader::closed_days(Row product, Ro
                     .seat_seconds = rows.number(4)});
   }
   return days;
+}
+
+std::optional<Position> SqlStatisticsReader::noticed(std::chrono::seconds ahead) {
+  const std::string name = std::string(sql::kNoticedName) + std::to_string(ahead.count());
+  Statement statement(connection_, sql::kMeta);
+  auto rows = statement.rows(name);
+  if (!rows.next()) return std::nullopt;
+  const auto text = rows.blob(0);
+  const auto* const end = reinterpret_cast<const char*>(text.data()) + text.size();
+  Position place;
+  const auto number = std::from_chars(reinterpret_cast<const char*>(text.data()), end, place.number);
+  const bool more = number.ec == std::errc() && number.ptr != end;
+  if (!more || std::from_chars(number.ptr + 1, end, place.row).ec != std::errc())
+    connection_.fail_corrupt("the place of the expiry notices is none");
+  return place;
 }
 
 std::vector<Id> SqlStatisticsReader::due_licenses(UnixSeconds now, std::size_t limit) {

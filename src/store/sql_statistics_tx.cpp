@@ -2,6 +2,7 @@
 #include <limits>
 #include <tuple>
 
+#include "store/queries.h"
 #include "store/seat_levels_codec.h"
 #include "store/sql_statistics.h"
 #include "store/statistics_queries.h"
@@ -182,6 +183,13 @@ void SqlStatisticsTx::store_seats(const SeatChanges& changes) {
   }
   if (changes.license_sequence) Statement(connection_, sql::kSetLicenseSequence).run(*changes.license_sequence);
   if (changes.product_sequence) Statement(connection_, sql::kSetProductSequence).run(*changes.product_sequence);
+}
+
+void SqlStatisticsTx::set_noticed(std::chrono::seconds ahead, const Position& place) {
+  const std::string text = std::to_string(place.number) + " " + std::to_string(place.row);
+  Statement(connection_, sql::kSetMeta)
+      .run(std::string(sql::kNoticedName) + std::to_string(ahead.count()),
+           std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 }  // namespace lictor::store

@@ -3,6 +3,7 @@
 // transaction that records it (Tx::apply); the rest is written by service::Statistics.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -127,6 +128,8 @@ class StatisticsTx {
   // Adds to the day's counts of the license, if there is one, and of its product.
   virtual void count_refusals(std::span<const DayCount> counts) = 0;
   virtual void store_seats(const SeatChanges& changes) = 0;
+  // See StatisticsReader::noticed().
+  virtual void set_noticed(std::chrono::seconds ahead, const Position& place) = 0;
 
   // Each takes the oldest away, at most `most`, and says how many it took.
   // Of refusals: those before that time, whenever they came in; then those that came in first and are more than `keep`.
@@ -163,6 +166,9 @@ class StatisticsReader {
   virtual std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) = 0;
   virtual std::vector<licensing::SeatDay> closed_days(Row product, Row license, Day first, std::size_t limit) = 0;
 
+  // Up to which license, in the order LicenseOrder::expires, it was noticed that so long ahead it would expire;
+  // nothing: of none yet.
+  virtual std::optional<Position> noticed(std::chrono::seconds ahead) = 0;
   // Licenses whose next_lease_end has come, the longest due first.
   virtual std::vector<Id> due_licenses(UnixSeconds now, std::size_t limit) = 0;
 };

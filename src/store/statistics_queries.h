@@ -102,6 +102,8 @@ inline constexpr Text kStatisticsState =
     "SELECT license_sequence, product_sequence, refusals, seats_from FROM statistics WHERE one = 1";
 inline constexpr Text kSeatEvents =
     "SELECT sequence, at, action, subject, detail FROM events WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+// In `meta`, with the seconds ahead behind it: expires_at and row of a license, as text.
+inline constexpr Text kNoticedName = "expiry_notices.";
 inline constexpr Text kDueLicenses =
     "SELECT id FROM licenses WHERE next_lease_end <= ?1 ORDER BY next_lease_end LIMIT ?2";
 

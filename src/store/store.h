@@ -163,6 +163,10 @@ struct Event {
   std::string request_id;
   std::string detail;  // JSON object or empty; never a secret
 };
+// Told of a license without a change to it.
+inline bool is_remark(std::string_view action) noexcept {
+  return action == "seat.refused" || action == "license.expiring" || action == "license.expired";
+}
 // About a product, a policy or an API key: what every process has in memory as a whole.
 inline bool concerns_catalog(std::string_view action) noexcept {
   return action.starts_with("product.") || action.starts_with("policy.") || action.starts_with("api_key.");

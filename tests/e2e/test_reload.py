@@ -123,6 +123,7 @@ def test_each_option_that_may_change_does_and_is_told(reloadable):
         "refusals_max": ("statistics.refusals_max", "10", "100000", "10"),
         "reports_age": ("statistics.reports_age", '"11d"', "400d", "11d"),
         "statistics_interval": ("statistics.interval", '"12s"', "60s", "12s"),
+        "expiry_notice": ("statistics.expiry_notice", '"3d"', "14d", "3d"),
         "log_level": ("log.level", '"debug"', "info", "debug"),
     }
     changeable = {name for name, option in options_of_the_program().items() if option["changeable"]}

@@ -456,6 +456,32 @@ def test_one_does_the_background_work_and_another_takes_over(database):
     assert ended == "2", "each seat ends once, whoever sweeps"
 
 
+def test_each_license_that_expires_is_told_of_once(database):
+    """By whichever replica is at it when the others are killed."""
+    servers = [database.start() for _ in range(3)]
+    equip(servers[0])
+    eventually(lambda: database.sql("SELECT count(*) FROM meta WHERE name LIKE 'expiry_notices.%'") == "2")
+    ends = {"expired": int(time.time()) + 4, "expiring": int(time.time()) + 14 * 86_400 + 4}
+    for end in ends.values():
+        for more in range(5):
+            issued = servers[0].admin("POST", "/licenses", {"product": "demo", "policy": "p", "count": 100, "expires_at": end + more})
+            for license_ in issued["licenses"]:
+                database.secrets.add_license_key(license_["license_key"])
+
+    def told():
+        return int(database.sql("SELECT count(*) FROM events WHERE action LIKE 'license.expir%'"))
+
+    for most in (100, 600):
+        eventually(lambda most=most: told() >= most, 15)
+        (leader,) = [server for server in servers if server.running() and figure(server, "lictor_background_leader") == 1]
+        leader.kill9()
+        eventually(lambda: any(figure(server, "lictor_background_leader") == 1 for server in servers if server.running()))
+    eventually(lambda: told() == 1000, 20)
+    time.sleep(2)
+    for action in ends:
+        assert database.sql(f"SELECT count(*), count(DISTINCT subject) FROM events WHERE action = 'license.{action}'") == "500|500"
+
+
 def test_a_leader_that_hangs_leads_no_more(database):
     """Its machine answers for its connections, and it says nothing on them."""
     first = database.start()

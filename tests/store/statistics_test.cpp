@@ -350,6 +350,19 @@ TEST_P(StatisticsConformance, licenses_with_ended_leases_come_until_they_are_rec
   EXPECT_THAT(statistics().due_licenses(kNow + 100, 10), ElementsAre(id_of('l', 2)));
 }
 
+TEST_P(StatisticsConformance, how_far_notices_of_expiry_have_come_is_kept) {
+  using std::chrono::seconds;
+  EXPECT_EQ(statistics().noticed(seconds(0)), std::nullopt);
+  const store::Position first{.number = kNow, .row = 7},
+      last{.number = -5, .row = std::numeric_limits<store::Row>::max()};
+  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(0), first); });
+  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(1'209'600), first); });
+  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(0), last); });
+  EXPECT_EQ(statistics().noticed(seconds(0)), last);
+  EXPECT_EQ(statistics().noticed(seconds(1'209'600)), first);
+  EXPECT_EQ(statistics().noticed(seconds(1)), std::nullopt);
+}
+
 TEST_P(StatisticsConformance, only_what_changed_of_a_license_is_written) {
   make_licenses(1);
   std::mt19937 random(3);

@@ -141,6 +141,7 @@ const std::vector<Sample> kSamples{
     {"checkpoint_pages", "500", [](const Options& o) { return o.database.checkpoint_pages == 500; }},
     {"cache_licenses", "77", [](const Options& o) { return o.cache.licenses == 77; }},
     {"cache_activations", "78", [](const Options& o) { return o.cache.activations == 78; }},
+    {"expiry_notice", "0", [](const Options& o) { return o.statistics.expiry_notice == std::chrono::hours(0); }},
     {"refusals_age", "1d", [](const Options& o) { return o.statistics.refusals_age == std::chrono::hours(24); }},
     {"refusals_max", "7", [](const Options& o) { return o.statistics.refusals_max == 7; }},
     {"reports_age", "3660d", [](const Options& o) { return o.statistics.reports_age == std::chrono::hours(87'840); }},
