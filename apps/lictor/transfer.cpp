@@ -1,6 +1,7 @@
 #include "lictor/transfer.h"
 
 #include <fmt/format.h>
+#include <openssl/x509_vfy.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -51,7 +52,10 @@ Transfer::Transfer(const Connection& connection, std::chrono::milliseconds timeo
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &append_body);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_.data());
-  if (!connection.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, connection.ca_file.c_str());
+  if (!connection.ca_file.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, connection.ca_file.c_str());
+    curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);  // the system's
+  }
   if (connection.loopback) curl_easy_setopt(curl, CURLOPT_PROXY, "");  // no proxy reaches this machine's loopback
 }
 
@@ -110,6 +114,13 @@ void Transfer::fail(CURLcode code, bool changes) const {
                      hint_for(code, changes));
 }
 
+bool Transfer::has_unknown_issuer() const {
+  long result = X509_V_OK;
+  curl_easy_getinfo(handle_.get(), CURLINFO_SSL_VERIFYRESULT, &result);
+  return result == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || result == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+         result == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT || result == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+}
+
 std::string Transfer::hint_for(CURLcode code, bool changes) const {
   switch (code) {
     case CURLE_COULDNT_CONNECT:
@@ -119,7 +130,9 @@ std::string Transfer::hint_for(CURLcode code, bool changes) const {
     case CURLE_SSL_CONNECT_ERROR:
       return "is it https that is spoken there? the address begins with http:// or https://";
     case CURLE_PEER_FAILED_VERIFICATION:
-      return "for an authority of your own, give its certificate with --ca-file FILE or LICTOR_CA_FILE";
+      return has_unknown_issuer()
+                 ? "for an authority of your own, give its certificate with --ca-file FILE or LICTOR_CA_FILE"
+                 : "give the address that the server's certificate is for; if it is, that certificate is out of date";
     case CURLE_SSL_CACERT_BADFILE:
       return "--ca-file and LICTOR_CA_FILE name a file of certificates in PEM form";
     default:

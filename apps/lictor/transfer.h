@@ -44,6 +44,7 @@ class Transfer {
   CURLcode perform(const Request& request, Answer& answer);
   [[noreturn]] void fail(CURLcode code, bool changes) const;
   std::string hint_for(CURLcode code, bool changes) const;
+  bool has_unknown_issuer() const;
 
   std::string url_;
   std::string key_line_;

@@ -35,8 +35,8 @@ void handle_list_events(Call& call) {
   if (const auto fault = read_filter(*arguments, filter)) return call.fail(*fault);
   const auto limit = static_cast<std::size_t>(arguments->integer("limit").value_or(100));
   ReadCall::submit(call, [filter, limit](store::Reader& reader) -> ReadCall::Reply {
+    const store::StoredEvent head = reader.audit_head();  // first: whoever reads on behind it misses nothing
     const store::EventPage page = reader.events(filter, limit);
-    const store::StoredEvent head = reader.audit_head();
     std::vector<std::string> views;
     for (const auto& event : page.events) views.push_back(view_event(event));
     std::string data = begin_list("events", views);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/id.h"
@@ -10,66 +11,85 @@
 namespace lictor::service {
 namespace {
 
+using store::ExpiryNotice;
+using store::ExpiryPlace;
+
 constexpr store::Row kBehindAll = std::numeric_limits<store::Row>::max();
 
 }  // namespace
 
 // A database that is new to this has many licenses that expired long ago: they are no news. Those that will expire are.
-ExpiryNotices::Progress ExpiryNotices::begin(std::chrono::seconds ahead, base::UnixSeconds until) const {
-  if (auto place = reader_.statistics().noticed(ahead)) return {*place, place->number};
-  return {{.number = until - ahead.count(), .row = kBehindAll}, 0};
+ExpiryNotices::Progress ExpiryNotices::begin(ExpiryNotice notice, base::UnixSeconds now) const {
+  const auto stored = reader_.statistics().noticed(notice);
+  return {stored.value_or(ExpiryPlace{now - kMarginSeconds, kBehindAll}), stored, !stored};
 }
 
-// Of the licenses that are still as they were read.
-std::size_t ExpiryNotices::record(store::Tx& tx, std::span<const store::LicenseDetails> licenses, base::UnixSeconds now,
-                                  bool expired) const {
+// The events, of licenses that are as they were read and stay so until the transaction ends.
+store::Changes ExpiryNotices::still_true(store::Tx& tx, std::span<const store::LicenseDetails> licenses,
+                                         ExpiryNotice notice, base::UnixSeconds now) {
+  store::Changes changes;
+  if (licenses.empty()) return changes;
   std::vector<store::LicenseRef> refs;
   for (const store::LicenseDetails& details : licenses) refs.push_back({store::LicenseRef::By::id, details.license.id});
   const auto found = tx.lock(refs);
-  store::Changes changes;
   for (std::size_t i = 0; i < licenses.size(); ++i) {
     const base::UnixSeconds end = licenses[i].license.state.expires_at;
     if (!found[i] || found[i]->state.expires_at != end) continue;
     if (found[i]->state.status == licensing::LicenseStatus::revoked) continue;
-    if (!expired && end <= now) continue;  // it is told that it has
-    changes.events.push_back({.at = now,
-                              .actor = "system",
-                              .action = expired ? "license.expired" : "license.expiring",
-                              .subject = base::format_id(base::kLicensePrefix, licenses[i].license.id),
-                              .client = {},
-                              .code = {},
-                              .request_id = {},
-                              .detail = fmt::format(R"({{"expires_at":{}}})", end)});
+    if (notice == ExpiryNotice::expiring && end <= now) continue;  // that it has expired is told
+    store::Event event;
+    event.at = now;
+    event.actor = "system";
+    event.action = notice == ExpiryNotice::expired ? "license.expired" : "license.expiring";
+    event.subject = base::format_id(base::kLicensePrefix, licenses[i].license.id);
+    event.detail = fmt::format(R"({{"expires_at":{}}})", end);
+    changes.events.push_back(std::move(event));
   }
-  if (!changes.events.empty()) tx.apply(changes);
-  return changes.events.size();
+  return changes;
 }
 
-bool ExpiryNotices::run(base::UnixSeconds now, std::chrono::seconds ahead, std::uint64_t lead) {
-  if (std::exchange(lead_, lead) != lead) progress_.clear();
-  const base::UnixSeconds until = now + ahead.count() - kLateSeconds;
-  auto known = progress_.find(ahead);
-  if (known == progress_.end()) known = progress_.emplace(ahead, begin(ahead, until)).first;
-  auto& [place, written] = known->second;
-  if (place.number > until + kClockStepSeconds) place = {.number = until, .row = kBehindAll};
+bool ExpiryNotices::run_expired(base::UnixSeconds now, std::uint64_t lead, const std::function<bool()>& go_on) {
+  return run(ExpiryNotice::expired, now, {now - kMarginSeconds, kBehindAll}, lead, go_on);
+}
+
+bool ExpiryNotices::run_expiring(base::UnixSeconds now, std::chrono::seconds ahead, std::uint64_t lead,
+                                 const std::function<bool()>& go_on) {
+  return run(ExpiryNotice::expiring, now, {now + ahead.count() + kMarginSeconds, kBehindAll, ahead}, lead, go_on);
+}
+
+bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const ExpiryPlace& until, std::uint64_t lead,
+                        const std::function<bool()>& go_on) {
+  if (std::exchange(lead_, lead) != lead) progress_ = {};
+  auto& progress = progress_[static_cast<std::size_t>(notice)];
+  if (!progress) progress = begin(notice, now);
+  auto& [place, stored, must_store] = *progress;
+  if (place.expires_at - place.ahead.count() > now + kClockStepSeconds) {
+    place = until;
+    must_store = true;
+  }
   store::LicenseFilter filter;
-  filter.expires_before = until + 1;
-  for (int go = 0; go < kMostGoes; ++go) {
-    store::LicensePage page = reader_.licenses(filter, store::LicenseOrder::expires, place, kAtOnce, now);
-    store::Position next = page.next ? *std::move(page.next) : store::Position{.number = until, .row = kBehindAll};
-    if (next.number < place.number) next = place;  // no license, and a clock that was corrected
-    if (!page.licenses.empty() || next.number >= written + kKeepSeconds) {
+  filter.expires_before = until.expires_at + 1;
+  while (go_on()) {
+    const store::Position after{.number = place.expires_at, .row = place.row};
+    const auto page = reader_.licenses(filter, store::LicenseOrder::expires, after, kAtOnce, now);
+    ExpiryPlace next = page.next ? ExpiryPlace{page.next->number, page.next->row, until.ahead} : until;
+    if (next.expires_at < place.expires_at) next = place;  // a shorter time ahead, or a clock that was corrected
+    if (!page.licenses.empty() || must_store || next.expires_at >= stored->expires_at + kKeepSeconds) {
       std::size_t events = 0;
+      bool moved = false;
       const bool committed = write_([&](store::Tx& tx) {
-        events = record(tx, page.licenses, now, ahead.count() == 0);
-        tx.statistics().set_noticed(ahead, next);
+        const store::Changes changes = still_true(tx, page.licenses, notice, now);
+        moved = tx.statistics().move_noticed(notice, stored, next);
+        if (moved && !changes.events.empty()) tx.apply(changes);
+        events = moved ? changes.events.size() : 0;
       });
-      if (!committed) {
-        progress_.erase(known);  // it may have been, all the same
+      if (!committed || !moved) {
+        progress.reset();  // it may be elsewhere now
         return false;
       }
       recorded_ += events;
-      written = next.number;
+      stored = next;
+      must_store = false;
     }
     place = next;
     if (!page.next) return true;

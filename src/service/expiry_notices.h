@@ -1,13 +1,16 @@
 // Records in the audit trail which licenses expire soon (license.expiring) and which have expired (license.expired),
-// each once. How far that has come is a place among the licenses by their expiry; it is kept in the transaction of the
-// events, so that an interruption anywhere, or another process that leads from then on, neither loses nor repeats one.
+// each once. How far that has come is a place among the licenses by their expiry. It is moved in the transaction of the
+// events, from where it was believed to be, so that neither an interruption anywhere nor another process that leads
+// from then on loses or repeats one.
 //
 // A license whose end is set to what lies before that place, a trial for a few days above all, is not told of.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
-#include <map>
+#include <functional>
+#include <optional>
 #include <span>
 
 #include "service/write_function.h"
@@ -19,35 +22,41 @@ namespace lictor::service {
 class ExpiryNotices {
  public:
   static constexpr std::size_t kAtOnce = 128;  // licenses in a transaction, so that clients wait for few
-  static constexpr int kMostGoes = 40;         // transactions of one run
-  // A change of a license's end may still be under way, and other machines' clocks differ.
-  static constexpr base::UnixSeconds kLateSeconds = 2;
-  // Where nothing expires, the place is written down so often: after a restart licenses are not told of that were given
-  // an end before it.
+  // By how much the place of those that have expired is late, and that of the others early. A change of a license's end
+  // may still be under way and clocks differ; and a trial for just as long as notices are ahead is no news.
+  static constexpr base::UnixSeconds kMarginSeconds = 10;
+  // Where nothing expires, the place is written down so often: after a restart licenses are told of that were given an
+  // end behind it.
   static constexpr base::UnixSeconds kKeepSeconds = 3600;
   static constexpr base::UnixSeconds kClockStepSeconds = 60;  // by which a clock was set back, rather than corrected
 
   ExpiryNotices(store::Reader& reader, WriteFunction write) : reader_(reader), write_(std::move(write)) {}
 
-  // Of the licenses that expire within `ahead`; with 0, of those that have expired. `lead`: of Tx::lead(); with another
-  // number, others may have written meanwhile. False: there are more, or nothing can be written now.
-  bool run(base::UnixSeconds now, std::chrono::seconds ahead, std::uint64_t lead);
+  // Of the licenses that have expired, or that expire within `ahead`, as long as `go_on` says so, which is asked before
+  // each transaction. `lead`: of Tx::lead(); with another number, others may have written meanwhile. False: there are
+  // more, or nothing can be written now.
+  bool run_expired(base::UnixSeconds now, std::uint64_t lead, const std::function<bool()>& go_on);
+  bool run_expiring(base::UnixSeconds now, std::chrono::seconds ahead, std::uint64_t lead,
+                    const std::function<bool()>& go_on);
   std::uint64_t recorded() const noexcept { return recorded_.load(std::memory_order_relaxed); }  // events
 
  private:
   struct Progress {
-    store::Position place;
-    base::UnixSeconds written = 0;  // of the place in the database
+    store::ExpiryPlace place;
+    std::optional<store::ExpiryPlace> stored;  // in the database
+    bool must_store = false;
   };
 
-  Progress begin(std::chrono::seconds ahead, base::UnixSeconds until) const;
-  std::size_t record(store::Tx& tx, std::span<const store::LicenseDetails> licenses, base::UnixSeconds now,
-                     bool expired) const;
+  bool run(store::ExpiryNotice notice, base::UnixSeconds now, const store::ExpiryPlace& until, std::uint64_t lead,
+           const std::function<bool()>& go_on);
+  Progress begin(store::ExpiryNotice notice, base::UnixSeconds now) const;
+  static store::Changes still_true(store::Tx& tx, std::span<const store::LicenseDetails> licenses,
+                                   store::ExpiryNotice notice, base::UnixSeconds now);
 
   store::Reader& reader_;
   const WriteFunction write_;
   std::uint64_t lead_ = 0;
-  std::map<std::chrono::seconds, Progress> progress_;  // by how long ahead; what is not known any more is read again
+  std::array<std::optional<Progress>, 2> progress_;  // by ExpiryNotice; what is not known is read
   std::atomic<std::uint64_t> recorded_{0};
 };
 

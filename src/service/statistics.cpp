@@ -14,8 +14,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr auto kBeat = 1s;
 constexpr auto kDropInterval = 60s;
-constexpr auto kDropTime = 200ms;  // of one beat
-constexpr auto kQueueWait = 10ms;  // when the write path takes nothing now
+constexpr auto kDropTime = 200ms;    // of one beat
+constexpr auto kNoticeTime = 200ms;  // likewise
+constexpr auto kQueueWait = 10ms;    // when the write path takes nothing now
 constexpr int kQueueTries = 100;
 constexpr auto kLastRollUpTime = 2s;  // at the end; what is left is rolled up after the next start
 constexpr std::size_t kDroppedAtOnce = 300;
@@ -176,12 +177,16 @@ bool Statistics::take_seats() {
   return written && rolled_up_ >= head;
 }
 
-// Those that expire before those that will: a notice ahead is no use any more then. False: as ExpiryNotices::run().
+// By a clock that must be right for a while: what is told can't be taken back. False: as ExpiryNotices::run_…().
 bool Statistics::notify_of_expiry() {
-  const base::UnixSeconds now = clock_.now();
+  const base::UnixSeconds now = retention_.observe(clock_.now(), steady_seconds());
   const std::chrono::seconds ahead = options().expiry_notice;
-  const bool all_expired = notices_.run(now, 0s, lead_);
-  return (ahead == 0s || notices_.run(now, ahead, lead_)) && all_expired;
+  const SteadyTime end = std::chrono::steady_clock::now() + kNoticeTime;
+  const auto go_on = [&] {
+    const std::lock_guard lock(mutex_);
+    return !stopping_ && std::chrono::steady_clock::now() < end;
+  };
+  return notices_.run_expired(now, lead_, go_on) && (ahead == 0s || notices_.run_expiring(now, ahead, lead_, go_on));
 }
 
 // False: there is more to drop, or nothing can be written now.

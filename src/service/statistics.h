@@ -93,8 +93,8 @@ class Statistics {
   std::atomic<std::int64_t> rolled_up_{0};
   std::atomic<bool> refusals_wait_{false};  // taken out of the buffer, and not written yet
   std::atomic<std::uint64_t> lead_{0};      // as Tx::lead() gave it
-  base::RetentionClock retention_;
-  std::size_t drop_step_ = 0;  // where drop_old() goes on
+  base::RetentionClock retention_;          // for what can't be undone
+  std::size_t drop_step_ = 0;               // where drop_old() goes on
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, progressed_;

@@ -128,13 +128,18 @@ void WritePath::loop() {
   }
 }
 
-void WritePath::failed(std::string_view what) {
-  failing_ = true;
+void WritePath::report(std::string_view what) const {
   if (options_.on_error) options_.on_error(what);
 }
 
-void WritePath::succeeded() {
-  if (std::exchange(failing_, false) && options_.on_recovered) options_.on_recovered();
+void WritePath::failed(const store::StoreError& error) {
+  failing_ = failing_ || concerns_all(error.kind());
+  report(error.what());
+}
+
+// Every change has its events; a transaction without any proves nothing, as it may have written nothing.
+void WritePath::succeeded(std::span<const store::Event> events) {
+  if (!events.empty() && std::exchange(failing_, false) && options_.on_recovered) options_.on_recovered();
 }
 
 // With the products and policies that the database has, in whichever process they were changed.
@@ -169,14 +174,14 @@ WritePath::Commit WritePath::commit(std::span<LicenseJob* const> jobs) {
     tell_shared(batch_.events());
     batch_.publish(cache_);
     if (options_.shared != nullptr) batch_.offer(*options_.shared, mark_of(store_.last_written()));
-    succeeded();
+    succeeded(batch_.events());
     return Commit::done;
   } catch (const store::StoreError& error) {
-    failed(error.what());
+    failed(error);
     if (error.kind() == store::StoreError::Kind::commit_unknown) return Commit::unknown;
     return concerns_all(error.kind()) ? Commit::failed : Commit::isolate;
   } catch (const std::exception& error) {
-    failed(error.what());
+    report(error.what());
     return Commit::isolate;
   }
 }
@@ -216,7 +221,7 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
       if (!changes.events.empty()) tx.apply(changes);
     });
     end = Job::End::committed;
-    succeeded();
+    succeeded(changes.events);
     tell_shared(changes.events);
     if (itself.committed) itself.committed();
   } catch (const Refused&) {
@@ -225,10 +230,10 @@ void WritePath::run(std::unique_ptr<AdminJob> job) {
     using Kind = store::StoreError::Kind;
     itself.error = error.kind();
     if (error.kind() == Kind::commit_unknown) end = Job::End::unknown;
-    if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) failed(error.what());
+    if (error.kind() != Kind::unique_violation && error.kind() != Kind::in_use) failed(error);
   } catch (const std::exception& error) {
     itself.error = store::StoreError::Kind::other;
-    failed(error.what());
+    report(error.what());
   }
   itself.finish(std::move(job), end);
 }

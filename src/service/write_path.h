@@ -29,7 +29,7 @@ struct WriteOptions {
   // Called on the write path's thread; may be empty.
   std::function<void(std::size_t jobs)> on_batch;
   std::function<void(std::string_view what)> on_error;
-  std::function<void()> on_recovered;  // a commit succeeded after errors
+  std::function<void()> on_recovered;  // a change was committed after the database had failed
   SharedCache* shared = nullptr;       // told of each commit before the cache is; or nullptr
 };
 
@@ -70,8 +70,9 @@ class WritePath {
   static Job::End end_of(Commit commit) noexcept;
   void run(std::unique_ptr<AdminJob> job);
   void tell_shared(std::span<const store::Event> events);
-  void failed(std::string_view what);
-  void succeeded();
+  void failed(const store::StoreError& error);
+  void report(std::string_view what) const;
+  void succeeded(std::span<const store::Event> events);
 
   store::Store& store_;
   Cache& cache_;

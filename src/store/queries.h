@@ -31,8 +31,6 @@ inline constexpr Text kSchemaVersion = "SELECT coalesce(max(version), 0) FROM sc
 inline constexpr Text kInsertMigration = "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)";
 inline constexpr Text kDigestKeyName = "digest_key";
 inline constexpr Text kInsertMeta = "INSERT INTO meta (name, value) VALUES (?, ?)";
-inline constexpr Text kSetMeta =
-    "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 inline constexpr Text kMeta = "SELECT value FROM meta WHERE name = ?";
 inline constexpr Text kAllMeta = "SELECT name, value FROM meta ORDER BY name";
 inline constexpr Text kDeleteMeta = "DELETE FROM meta WHERE name = ?";

@@ -13,7 +13,7 @@ class SqlStatisticsTx final : public StatisticsTx {
   void add_refusals(std::span<const Refusal> refusals) override;
   void count_refusals(std::span<const DayCount> counts) override;
   void store_seats(const SeatChanges& changes) override;
-  void set_noticed(std::chrono::seconds ahead, const Position& place) override;
+  bool move_noticed(ExpiryNotice notice, const std::optional<ExpiryPlace>& from, const ExpiryPlace& to) override;
   std::size_t drop_refusals(UnixSeconds before, std::int64_t keep, std::size_t most) override;
   std::size_t drop_refusals_of(Row license, std::int64_t keep, std::size_t most) override;
   std::size_t drop_usage_days(Day before, std::size_t most) override;
@@ -50,7 +50,7 @@ class SqlStatisticsReader final : public StatisticsReader {
   SeatState seats_of(Row product, Row license) override;
   std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) override;
   std::vector<licensing::SeatDay> closed_days(Row product, Row license, Day first, std::size_t limit) override;
-  std::optional<Position> noticed(std::chrono::seconds ahead) override;
+  std::optional<ExpiryPlace> noticed(ExpiryNotice notice) override;
   std::vector<Id> due_licenses(UnixSeconds now, std::size_t limit) override;
 
  private:

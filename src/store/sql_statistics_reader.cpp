@@ -216,19 +216,20 @@ std::vector<licensing::SeatDay> SqlStatisticsReader::closed_days(Row product, Ro
   return days;
 }
 
-std::optional<Position> SqlStatisticsReader::noticed(std::chrono::seconds ahead) {
-  const std::string name = std::string(sql::kNoticedName) + std::to_string(ahead.count());
+std::optional<ExpiryPlace> SqlStatisticsReader::noticed(ExpiryNotice notice) {
   Statement statement(connection_, sql::kMeta);
-  auto rows = statement.rows(name);
+  auto rows = statement.rows(sql::kNoticedNames[static_cast<std::size_t>(notice)]);
   if (!rows.next()) return std::nullopt;
-  const auto text = rows.blob(0);
-  const auto* const end = reinterpret_cast<const char*>(text.data()) + text.size();
-  Position place;
-  const auto number = std::from_chars(reinterpret_cast<const char*>(text.data()), end, place.number);
-  const bool more = number.ec == std::errc() && number.ptr != end;
-  if (!more || std::from_chars(number.ptr + 1, end, place.row).ec != std::errc())
-    connection_.fail_corrupt("the place of the expiry notices is none");
-  return place;
+  const auto value = rows.blob(0);
+  const char* at = reinterpret_cast<const char*>(value.data());
+  const char* const end = at + value.size();
+  std::int64_t numbers[3] = {};
+  for (std::int64_t& number : numbers) {
+    const auto read = std::from_chars(at, end, number);
+    if (read.ec != std::errc()) connection_.fail_corrupt("the place of the expiry notices is none");
+    at = read.ptr == end ? end : read.ptr + 1;
+  }
+  return ExpiryPlace{numbers[0], numbers[1], std::chrono::seconds(numbers[2])};
 }
 
 std::vector<Id> SqlStatisticsReader::due_licenses(UnixSeconds now, std::size_t limit) {

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <tuple>
@@ -185,11 +187,27 @@ void SqlStatisticsTx::store_seats(const SeatChanges& changes) {
   if (changes.product_sequence) Statement(connection_, sql::kSetProductSequence).run(*changes.product_sequence);
 }
 
-void SqlStatisticsTx::set_noticed(std::chrono::seconds ahead, const Position& place) {
-  const std::string text = std::to_string(place.number) + " " + std::to_string(place.row);
-  Statement(connection_, sql::kSetMeta)
-      .run(std::string(sql::kNoticedName) + std::to_string(ahead.count()),
-           std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+bool SqlStatisticsTx::move_noticed(ExpiryNotice notice, const std::optional<ExpiryPlace>& from, const ExpiryPlace& to) {
+  const auto text = [](const ExpiryPlace& place) {
+    return fmt::format("{} {} {}", place.expires_at, place.row, place.ahead.count());
+  };
+  const auto bytes = [](const std::string& given) {
+    return std::span(reinterpret_cast<const std::uint8_t*>(given.data()), given.size());
+  };
+  const std::string_view name = sql::kNoticedNames[static_cast<std::size_t>(notice)];
+  const std::string after = text(to);
+  if (from) {
+    const std::string before = text(*from);
+    Statement(connection_, sql::kChangeMeta).run(name, bytes(before), bytes(after));
+    return connection_.changed_rows() == 1;
+  }
+  {
+    Statement statement(connection_, sql::kMeta);
+    auto rows = statement.rows(name);
+    if (rows.next()) return false;
+  }
+  Statement(connection_, sql::kInsertMeta).run(name, bytes(after));
+  return true;
 }
 
 }  // namespace lictor::store

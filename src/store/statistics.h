@@ -114,6 +114,15 @@ struct StatisticsState {
   Day seats_from = 0;         // the days before it are dropped
 };
 
+enum class ExpiryNotice : std::uint8_t { expired, expiring };
+// Up to which license, in the order LicenseOrder::expires, notice was given.
+struct ExpiryPlace {
+  UnixSeconds expires_at = 0;
+  Row row = 0;
+  std::chrono::seconds ahead{0};  // of their expiry, when that was
+  bool operator==(const ExpiryPlace&) const = default;
+};
+
 // Valid inside the visit only.
 struct SeatEvent {
   std::int64_t sequence = 0;
@@ -128,8 +137,8 @@ class StatisticsTx {
   // Adds to the day's counts of the license, if there is one, and of its product.
   virtual void count_refusals(std::span<const DayCount> counts) = 0;
   virtual void store_seats(const SeatChanges& changes) = 0;
-  // See StatisticsReader::noticed().
-  virtual void set_noticed(std::chrono::seconds ahead, const Position& place) = 0;
+  // From where StatisticsReader::noticed() is to somewhere else. False, and nothing is changed: it is not there.
+  virtual bool move_noticed(ExpiryNotice notice, const std::optional<ExpiryPlace>& from, const ExpiryPlace& to) = 0;
 
   // Each takes the oldest away, at most `most`, and says how many it took.
   // Of refusals: those before that time, whenever they came in; then those that came in first and are more than `keep`.
@@ -166,9 +175,8 @@ class StatisticsReader {
   virtual std::vector<LicenseSeats> seats_of_licenses(Row product, Row after, std::size_t limit) = 0;
   virtual std::vector<licensing::SeatDay> closed_days(Row product, Row license, Day first, std::size_t limit) = 0;
 
-  // Up to which license, in the order LicenseOrder::expires, it was noticed that so long ahead it would expire;
-  // nothing: of none yet.
-  virtual std::optional<Position> noticed(std::chrono::seconds ahead) = 0;
+  // Nothing: of none yet.
+  virtual std::optional<ExpiryPlace> noticed(ExpiryNotice notice) = 0;
   // Licenses whose next_lease_end has come, the longest due first.
   virtual std::vector<Id> due_licenses(UnixSeconds now, std::size_t limit) = 0;
 };

@@ -102,8 +102,8 @@ inline constexpr Text kStatisticsState =
     "SELECT license_sequence, product_sequence, refusals, seats_from FROM statistics WHERE one = 1";
 inline constexpr Text kSeatEvents =
     "SELECT sequence, at, action, subject, detail FROM events WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
-// In `meta`, with the seconds ahead behind it: expires_at and row of a license, as text.
-inline constexpr Text kNoticedName = "expiry_notices.";
+// In `meta`, each an ExpiryPlace as text: its members in their order.
+inline constexpr Text kNoticedNames[] = {"expiry_notices.expired", "expiry_notices.expiring"};  // by ExpiryNotice
 inline constexpr Text kDueLicenses =
     "SELECT id FROM licenses WHERE next_lease_end <= ?1 ORDER BY next_lease_end LIMIT ?2";
 

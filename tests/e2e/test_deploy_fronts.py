@@ -1,6 +1,8 @@
 """The examples of nginx and Apache, in front of a lictord and of something that writes down what reaches it."""
 
+import os
 import re
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,7 +11,7 @@ import pytest
 from command_line import DONE, UNREACHABLE
 from fronts import Apache, Nginx, need
 from metrics_text import parse_metrics
-from support import ROOT, lictor, run
+from support import BIN_DIR, ROOT, lictor, run
 
 FRONTS = pytest.mark.parametrize("kind", [Nginx, Apache])
 
@@ -152,3 +154,24 @@ def test_lictor_goes_through_a_front_of_ones_own_authority(front, shared_server)
     assert missing.code == UNREACHABLE and "none.crt" in missing.err and "in PEM form" in missing.err, missing
     plain = lictor("status", "--url", shared_server.url.replace("http:", "https:"), env=key)
     assert plain.code == UNREACHABLE and "http:// or https://" in plain.err, plain
+
+
+def test_with_an_authority_of_ones_own_no_other_is_trusted(front, shared_server, tmp_path):
+    """The system's list, replaced in a mount namespace, has the front's certificate; the given file another one."""
+    made = front(Nginx, shared_server.port)
+    system = tmp_path / "system"
+    system.mkdir()
+    name = run("openssl", "x509", "-noout", "-hash", "-in", made.certificate).out.strip()
+    for copy in (f"{name}.0", "ca-certificates.crt"):
+        shutil.copy(made.certificate, system / copy)
+    other = tmp_path / "other.crt"
+    assert run(*"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=other -days 1 -keyout".split(),
+               tmp_path / "other.key", "-out", other).code == 0
+    within = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c",
+              'mount --bind "$0" /etc/ssl/certs && exec "$@"', system]
+    if run(*within, "true").code != 0:
+        pytest.skip("no mount namespace can be made here")
+    key = {"LICTOR_URL": made.url, "LICTOR_API_KEY": shared_server.admin_key, "PATH": os.environ["PATH"]}
+    assert run(*within, BIN_DIR / "lictor", "status", env=key).code == DONE
+    refused = run(*within, BIN_DIR / "lictor", "status", "--ca-file", other, env=key)
+    assert refused.code == UNREACHABLE and "--ca-file FILE" in refused.err, refused

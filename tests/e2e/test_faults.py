@@ -107,6 +107,8 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers_at_once(small_disk
         server.disk.empty()
         assert activate(server, many, f"after-{round_number}", api_key).status_code == 200, "it did not recover at once"
         acknowledged.add(f"after-{round_number}")
+        assert server.logs().count("database.writes_again") <= round_number + 1, "what writes nothing proves nothing"
+    eventually(lambda: "database.writes_again" in server.logs())
 
     assert clients_of(server, many) == acknowledged
     codes = [code_of(activate(server, few, name, api_key)) for name in ("one", "two", "three", "four", "five")]

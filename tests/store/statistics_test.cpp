@@ -351,16 +351,25 @@ TEST_P(StatisticsConformance, licenses_with_ended_leases_come_until_they_are_rec
 }
 
 TEST_P(StatisticsConformance, how_far_notices_of_expiry_have_come_is_kept) {
-  using std::chrono::seconds;
-  EXPECT_EQ(statistics().noticed(seconds(0)), std::nullopt);
-  const store::Position first{.number = kNow, .row = 7},
-      last{.number = -5, .row = std::numeric_limits<store::Row>::max()};
-  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(0), first); });
-  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(1'209'600), first); });
-  write([&](store::StatisticsTx& tx) { tx.set_noticed(seconds(0), last); });
-  EXPECT_EQ(statistics().noticed(seconds(0)), last);
-  EXPECT_EQ(statistics().noticed(seconds(1'209'600)), first);
-  EXPECT_EQ(statistics().noticed(seconds(1)), std::nullopt);
+  using enum store::ExpiryNotice;
+  EXPECT_EQ(statistics().noticed(expired), std::nullopt);
+  const store::ExpiryPlace first{kNow, 7}, last{-5, std::numeric_limits<store::Row>::max()};
+  const store::ExpiryPlace ahead{kNow, 7, std::chrono::hours(336)};
+  const auto move = [&](store::ExpiryNotice notice, std::optional<store::ExpiryPlace> from, store::ExpiryPlace to) {
+    bool moved = false;
+    write([&](store::StatisticsTx& tx) { moved = tx.move_noticed(notice, from, to); });
+    return moved;
+  };
+  EXPECT_FALSE(move(expired, first, last));
+  EXPECT_TRUE(move(expired, std::nullopt, first));
+  EXPECT_FALSE(move(expired, std::nullopt, last));
+  EXPECT_FALSE(move(expired, last, last));
+  EXPECT_TRUE(move(expiring, std::nullopt, ahead));
+  EXPECT_EQ(statistics().noticed(expired), first);
+  EXPECT_TRUE(move(expired, first, last));
+  EXPECT_TRUE(move(expired, last, last)) << "also to where it is";
+  EXPECT_EQ(statistics().noticed(expired), last);
+  EXPECT_EQ(statistics().noticed(expiring), ahead);
 }
 
 TEST_P(StatisticsConformance, only_what_changed_of_a_license_is_written) {

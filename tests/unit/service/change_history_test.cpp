@@ -41,7 +41,7 @@ TEST(ChangeHistory, KnowsNothingAtFirst) {
 TEST(ChangeHistory, TellsWhatChangedBehindAPlace) {
   ChangeHistory history;
   history.begin({100, hash('a', 100)});
-  const store::ChangeNote notes[] = {note('a', 101, 1), note('a', 102, 2, "seat.refused"), note('a', 103, 3)};
+  const store::ChangeNote notes[] = {note('a', 101, 1), note('a', 102, 2, "license.expired"), note('a', 103, 3)};
   history.append(notes);
   EXPECT_EQ(history.mark(), mark('a', 103));
   struct Row {

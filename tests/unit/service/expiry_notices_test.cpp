@@ -37,9 +37,9 @@ class ExpiryNoticesTest : public ServiceTest {
     });
   }
   // Both kinds, as the leader with this number.
-  bool run(ExpiryNotices& notices, std::uint64_t lead = 1) {
-    const bool all = notices.run(clock_.now(), 0s, lead);
-    return notices.run(clock_.now(), 14 * kDay * 1s, lead) && all;
+  bool run(ExpiryNotices& notices, std::uint64_t lead = 1, std::int64_t days_ahead = 14) {
+    const bool all = notices.run_expired(clock_.now(), lead, go_on_);
+    return notices.run_expiring(clock_.now(), std::chrono::seconds(days_ahead * kDay), lead, go_on_) && all;
   }
   bool run() { return run(notices_); }
   // "expired" and "expiring" of each license in the order of the audit trail.
@@ -54,11 +54,12 @@ class ExpiryNoticesTest : public ServiceTest {
 
   std::unique_ptr<store::Reader> reader_ = store_->open_reader();
   std::function<void()> before_write_ = [] {};
-  bool fails_ = false;
+  std::function<bool()> go_on_ = [] { return true; };
+  enum class Write { committed, failed, unknown } next_write_ = Write::committed;
   const WriteFunction write_ = [this](const std::function<void(store::Tx&)>& work) {
     before_write_();
-    if (!fails_) store_->write(work);
-    return !fails_;
+    if (next_write_ != Write::failed) store_->write(work);
+    return next_write_ == Write::committed;
   };
   const store::Row policy_ = add_policy("{}");
   ExpiryNotices notices_{*reader_, write_};
@@ -78,7 +79,7 @@ TEST_F(ExpiryNoticesTest, EachLicenseIsToldOfOnceAheadAndOnceAtItsEnd) {
   clock_.advance(3 * kDay);
   EXPECT_TRUE(run());
   EXPECT_THAT(told(soon), ElementsAre("expiring")) << "a change of its end may still be under way";
-  clock_.advance(ExpiryNotices::kLateSeconds);
+  clock_.advance(ExpiryNotices::kMarginSeconds);
   EXPECT_TRUE(run());
   EXPECT_THAT(told(soon), ElementsAre("expiring", "expired"));
   clock_.advance(100 * kDay);
@@ -94,7 +95,8 @@ TEST_F(ExpiryNoticesTest, EachLicenseIsToldOfOnceAheadAndOnceAtItsEnd) {
 
 TEST_F(ExpiryNoticesTest, AnEndThatIsNearWhenItIsSetIsNoNewsAhead) {
   EXPECT_TRUE(run());
-  const base::Id trial = add_until(kNow + 7 * kDay), year = add_until(kNow + 365 * kDay);
+  const base::Id trial = add_until(kNow + 7 * kDay), just_as_long = add_until(kNow + 14 * kDay);
+  const base::Id year = add_until(kNow + 365 * kDay);
   EXPECT_TRUE(run());
   ExpiryNotices after_a_restart(*reader_, write_);
   EXPECT_TRUE(run(after_a_restart));
@@ -103,20 +105,33 @@ TEST_F(ExpiryNoticesTest, AnEndThatIsNearWhenItIsSetIsNoNewsAhead) {
   EXPECT_TRUE(run(after_a_restart));
   EXPECT_THAT(told(trial), ElementsAre("expired"));
   clock_.advance(350 * kDay);
+  EXPECT_THAT(told(just_as_long), IsEmpty());
   EXPECT_TRUE(run(after_a_restart));
   EXPECT_THAT(told(year), ElementsAre("expiring"));
 }
 
-TEST_F(ExpiryNoticesTest, ManyThatEndAtOnceAreToldOfOnceThoughItIsInterrupted) {
+class ExpiryNoticesInterrupted : public ExpiryNoticesTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(How, ExpiryNoticesInterrupted, testing::Values("failed", "unknown", "out of time"),
+                         [](const auto& how) { return "case_" + std::to_string(how.index); });
+
+TEST_P(ExpiryNoticesInterrupted, ManyThatEndAtOnceAreToldOfOnce) {
+  const std::string how = GetParam();
   EXPECT_TRUE(run());
   constexpr std::size_t kMany = 3 * ExpiryNotices::kAtOnce + 5;
   std::vector<base::Id> licenses;
   for (std::size_t i = 0; i < kMany; ++i) licenses.push_back(add_until(kNow + 20 * kDay));
   clock_.advance(19 * kDay);
-  int writes = 0;
-  before_write_ = [&] { fails_ = ++writes == 3; };  // the first is about those that have expired: there are none
+  int writes = 0;  // the first is about those that have expired: there are none
+  before_write_ = [&] {
+    next_write_ = ++writes != 3 || how == "out of time" ? Write::committed
+                  : how == "failed"                     ? Write::failed
+                                                        : Write::unknown;
+  };
+  if (how == "out of time") go_on_ = [&] { return writes < 2; };
   EXPECT_FALSE(run());
-  EXPECT_THAT(events("license.expiring"), SizeIs(ExpiryNotices::kAtOnce));
+  EXPECT_THAT(events("license.expiring"),
+              SizeIs(how == "unknown" ? 2 * ExpiryNotices::kAtOnce : ExpiryNotices::kAtOnce));
+  go_on_ = [] { return true; };
   ExpiryNotices next_leader(*reader_, write_);
   EXPECT_TRUE(run(next_leader));
   EXPECT_TRUE(run(notices_, 3)) << "it leads again: what it remembers is of before";
@@ -150,6 +165,31 @@ TEST_F(ExpiryNoticesTest, AfterATimeWithoutItOnlyTheEndIsTold) {
   EXPECT_THAT(told(license), ElementsAre("expired"));
 }
 
+TEST_F(ExpiryNoticesTest, AnotherTimeAheadTellsNothingTwice) {
+  EXPECT_TRUE(run());
+  const base::Id early = add_until(kNow + 25 * kDay), late = add_until(kNow + 40 * kDay);
+  for (const std::int64_t days : {14, 30, 14, 30, 14}) EXPECT_TRUE(run(notices_, 1, days));
+  EXPECT_THAT(told(early), ElementsAre("expiring"));
+  clock_.advance(20 * kDay);
+  EXPECT_TRUE(run());
+  EXPECT_THAT(told(late), IsEmpty());
+  clock_.advance(10 * kDay);
+  EXPECT_TRUE(run());
+  EXPECT_THAT(told(late), ElementsAre("expiring"));
+  EXPECT_THAT(told(early), ElementsAre("expiring", "expired"));
+}
+
+TEST_F(ExpiryNoticesTest, WhoHasNotHeardOfAnothersWorkTellsNothing) {
+  EXPECT_TRUE(run());
+  const base::Id license = add_until(kNow + 20 * kDay);
+  clock_.advance(19 * kDay);
+  ExpiryNotices other(*reader_, write_);
+  EXPECT_TRUE(run(other));
+  EXPECT_FALSE(run()) << "its place is an old one";
+  EXPECT_TRUE(run());
+  EXPECT_THAT(told(license), ElementsAre("expiring"));
+}
+
 TEST_F(ExpiryNoticesTest, AClockThatIsSetBackHidesNoEnd) {
   const base::Id license = add_until(kNow + 30 * kDay);
   EXPECT_TRUE(run());
@@ -160,9 +200,12 @@ TEST_F(ExpiryNoticesTest, AClockThatIsSetBackHidesNoEnd) {
   EXPECT_THAT(told(license), ElementsAre("expired"));
   clock_.advance(-5);  // a correction
   EXPECT_TRUE(run());
-  clock_.advance(31 * kDay);
-  EXPECT_TRUE(run());
+  const base::Id other = add_until(kNow + 31 * kDay);
+  clock_.advance(32 * kDay);
+  ExpiryNotices next_leader(*reader_, write_);
+  EXPECT_TRUE(run(next_leader));
   EXPECT_THAT(told(license), ElementsAre("expired", "expired"));
+  EXPECT_THAT(told(other), ElementsAre("expired"));
 }
 
 TEST_F(ExpiryNoticesTest, WhereNothingExpiresItIsWrittenDownOnceInAWhile) {
