@@ -62,10 +62,11 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
   if (std::exchange(lead_, lead) != lead) progress_ = {};
   auto& progress = progress_[static_cast<std::size_t>(notice)];
   if (!progress) progress = begin(notice, now);
-  auto& [place, stored, must_store] = *progress;
+  ExpiryPlace& place = progress->place;
+  std::optional<ExpiryPlace>& stored = progress->stored;
   if (place.expires_at - place.ahead.count() > now + kClockStepSeconds) {
     place = until;
-    must_store = true;
+    progress->must_store = true;
   }
   store::LicenseFilter filter;
   filter.expires_before = until.expires_at + 1;
@@ -74,7 +75,7 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
     const auto page = reader_.licenses(filter, store::LicenseOrder::expires, after, kAtOnce, now);
     ExpiryPlace next = page.next ? ExpiryPlace{page.next->number, page.next->row, until.ahead} : until;
     if (next.expires_at < place.expires_at) next = place;  // a shorter time ahead, or a clock that was corrected
-    if (!page.licenses.empty() || must_store || next.expires_at >= stored->expires_at + kKeepSeconds) {
+    if (!page.licenses.empty() || progress->must_store || next.expires_at >= stored->expires_at + kKeepSeconds) {
       std::size_t events = 0;
       bool moved = false;
       const bool committed = write_([&](store::Tx& tx) {
@@ -89,7 +90,7 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
       }
       recorded_ += events;
       stored = next;
-      must_store = false;
+      progress->must_store = false;
     }
     place = next;
     if (!page.next) return true;
