@@ -16,12 +16,17 @@ using store::ExpiryPlace;
 
 constexpr store::Row kBehindAll = std::numeric_limits<store::Row>::max();
 
+// The clock was set back since.
+bool is_of_the_future(const ExpiryPlace& place, base::UnixSeconds now) {
+  return place.expires_at - place.ahead.count() > now + ExpiryNotices::kClockStepSeconds;
+}
+
 }  // namespace
 
 // A database that is new to this has many licenses that expired long ago: they are no news. Those that will expire are.
 ExpiryNotices::Progress ExpiryNotices::begin(ExpiryNotice notice, base::UnixSeconds now) const {
   const auto stored = reader_.statistics().noticed(notice);
-  return {stored.value_or(ExpiryPlace{now - kMarginSeconds, kBehindAll}), stored, !stored};
+  return {stored.value_or(ExpiryPlace{now - kMarginSeconds, kBehindAll}), stored};
 }
 
 // The events, of licenses that are as they were read and stay so until the transaction ends.
@@ -64,10 +69,7 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
   if (!progress) progress = begin(notice, now);
   ExpiryPlace& place = progress->place;
   std::optional<ExpiryPlace>& stored = progress->stored;
-  if (place.expires_at - place.ahead.count() > now + kClockStepSeconds) {
-    place = until;
-    progress->must_store = true;
-  }
+  if (is_of_the_future(place, now)) place = until;
   store::LicenseFilter filter;
   filter.expires_before = until.expires_at + 1;
   while (go_on()) {
@@ -75,7 +77,9 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
     const auto page = reader_.licenses(filter, store::LicenseOrder::expires, after, kAtOnce, now);
     ExpiryPlace next = page.next ? ExpiryPlace{page.next->number, page.next->row, until.ahead} : until;
     if (next.expires_at < place.expires_at) next = place;  // a shorter time ahead, or a clock that was corrected
-    if (!page.licenses.empty() || progress->must_store || next.expires_at >= stored->expires_at + kKeepSeconds) {
+    const bool keeps =
+        !stored || is_of_the_future(*stored, now) || next.expires_at >= stored->expires_at + kKeepSeconds;
+    if (keeps || !page.licenses.empty()) {
       std::size_t events = 0;
       bool moved = false;
       const bool committed = write_([&](store::Tx& tx) {
@@ -90,7 +94,6 @@ bool ExpiryNotices::run(ExpiryNotice notice, base::UnixSeconds now, const Expiry
       }
       recorded_ += events;
       stored = next;
-      progress->must_store = false;
     }
     place = next;
     if (!page.next) return true;

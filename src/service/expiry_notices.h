@@ -44,7 +44,6 @@ class ExpiryNotices {
   struct Progress {
     store::ExpiryPlace place;
     std::optional<store::ExpiryPlace> stored;  // in the database
-    bool must_store = false;
   };
 
   bool run(store::ExpiryNotice notice, base::UnixSeconds now, const store::ExpiryPlace& until, std::uint64_t lead,

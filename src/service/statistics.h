@@ -1,9 +1,8 @@
 // What happens beside the answers, on a thread of its own: refusals are written down, leases that have ended are taken
 // out, seats are rolled up into the figures of days, licenses that expire are told of in the audit trail, and what is
 // old goes. Everything is written through the write path in small transactions. It also notices when the database was
-// moved elsewhere. Of the
-// processes on one database each writes its own refusals down, and one, the first that asks for it as long as it lives,
-// does the rest (store.h, Tx::lead()). Thread-safe.
+// moved elsewhere. Of the processes on one database each writes its own refusals down, and one, the first that asks for
+// it as long as it lives, does the rest (store.h, Tx::lead()). Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -26,12 +25,11 @@
 namespace lictor::service {
 
 struct StatisticsOptions {
-  std::chrono::seconds interval{60};               // between two roll-ups of seats
-  std::chrono::seconds refusals_age{30 * 86'400};  // how long a refusal is kept
-  std::int64_t refusals_max = 100'000;             // how many are
-  std::chrono::seconds reports_age{400 * 86'400};  // how long the figures of days are kept
-  std::chrono::seconds expiry_notice{14 *
-                                     86'400};  // how long before its end a license is told to expire soon; 0: never
+  std::chrono::seconds interval{60};                // between two roll-ups of seats
+  std::chrono::seconds refusals_age{30 * 86'400};   // how long a refusal is kept
+  std::int64_t refusals_max = 100'000;              // how many are
+  std::chrono::seconds reports_age{400 * 86'400};   // how long the figures of days are kept
+  std::chrono::seconds expiry_notice{14 * 86'400};  // ahead of a license's end; 0: none
 };
 
 class Statistics {

@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "store/audit_chain.h"
+#include "store/meta.h"
 #include "store/migrations.h"
 #include "store/move_end.h"
 #include "store/placement.h"
@@ -32,14 +33,6 @@ Head read_head(Connection& connection) {
   auto rows = statement.rows();
   if (!rows.next()) connection.fail_corrupt("the audit head is missing");
   return {rows.number(0), base::to_hex(rows.blob(1))};
-}
-
-std::string read_meta(Connection& connection, std::string_view name) {
-  Statement statement(connection, sql::kMeta);
-  auto rows = statement.rows(name);
-  if (!rows.next()) return {};
-  const auto blob = rows.blob(0);
-  return std::string(blob.begin(), blob.end());
 }
 
 void require_present_schema(MoveEnd& end) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "store/meta.h"
 #include "store/queries.h"
 
 namespace lictor::store {
@@ -15,25 +16,6 @@ using State = Arrival::State;
 constexpr std::string_view kMovedId = "moved.id", kMovedTo = "moved.to", kMovedAt = "moved.at";
 constexpr std::string_view kMoveState = "move.state", kMoveId = "move.id", kMoveFrom = "move.from", kMoveAt = "move.at";
 constexpr std::array<std::string_view, 3> kStates{"copying", "ready", "opened"};
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-std::optional<std::string> read(Connection& connection, std::string_view name) {
-  Statement statement(connection, sql::kMeta);
-  auto rows = statement.rows(name);
-  if (!rows.next()) return std::nullopt;
-  const auto blob = rows.blob(0);
-  return std::string(blob.begin(), blob.end());
-}
-
-void erase(Connection& connection, std::string_view name) { Statement(connection, sql::kDeleteMeta).run(name); }
-
-void write(Connection& connection, std::string_view name, std::string_view value) {
-  erase(connection, name);
-  Statement(connection, sql::kInsertMeta).run(name, bytes_of(value));
-}
 
 UnixSeconds time_of(const std::optional<std::string>& text) {
   UnixSeconds time = 0;
@@ -61,38 +43,37 @@ std::string_view text_of(State state) { return kStates[static_cast<std::size_t>(
 }  // namespace
 
 std::optional<Departure> departure(Connection& connection) {
-  const auto id = read(connection, kMovedId);
+  const auto id = read_meta(connection, kMovedId);
   if (!id) return std::nullopt;
-  return Departure{*id, read(connection, kMovedTo).value_or("?"), time_of(read(connection, kMovedAt))};
+  return Departure{*id, read_meta(connection, kMovedTo).value_or("?"), time_of(read_meta(connection, kMovedAt))};
 }
 
 std::optional<Arrival> arrival(Connection& connection) {
-  const auto state = read(connection, kMoveState);
+  const auto state = read_meta(connection, kMoveState);
   if (!state) return std::nullopt;
-  return Arrival{state_of(connection, *state), read(connection, kMoveId).value_or(""),
-                 read(connection, kMoveFrom).value_or("?"), time_of(read(connection, kMoveAt))};
+  return Arrival{state_of(connection, *state), read_meta(connection, kMoveId).value_or(""),
+                 read_meta(connection, kMoveFrom).value_or("?"), time_of(read_meta(connection, kMoveAt))};
 }
 
 void write_departure(Connection& connection, const Departure& departure) {
-  write(connection, kMovedId, departure.id);
-  write(connection, kMovedTo, departure.to);
-  write(connection, kMovedAt, std::to_string(departure.at));
+  write_meta(connection, kMovedId, departure.id);
+  write_meta(connection, kMovedTo, departure.to);
+  write_meta(connection, kMovedAt, std::to_string(departure.at));
 }
 
 void erase_departure(Connection& connection) {
-  for (const std::string_view name : {kMovedId, kMovedTo, kMovedAt}) erase(connection, name);
+  for (const std::string_view name : {kMovedId, kMovedTo, kMovedAt}) erase_meta(connection, name);
 }
 
 void write_arrival(Connection& connection, const Arrival& arrival) {
-  write(connection, kMoveState, text_of(arrival.state));
-  write(connection, kMoveId, arrival.id);
-  write(connection, kMoveFrom, arrival.from);
-  write(connection, kMoveAt, std::to_string(arrival.at));
+  write_meta(connection, kMoveState, text_of(arrival.state));
+  write_meta(connection, kMoveId, arrival.id);
+  write_meta(connection, kMoveFrom, arrival.from);
+  write_meta(connection, kMoveAt, std::to_string(arrival.at));
 }
 
 bool change_arrival(Connection& connection, State from, State to) {
-  Statement(connection, sql::kChangeMeta).run(kMoveState, bytes_of(text_of(from)), bytes_of(text_of(to)));
-  return connection.changed_rows() == 1;
+  return change_meta(connection, kMoveState, text_of(from), text_of(to));
 }
 
 bool is_placement(std::string_view meta_name) noexcept {

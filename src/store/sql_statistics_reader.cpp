@@ -2,7 +2,7 @@
 #include <charconv>
 #include <limits>
 
-#include "store/queries.h"
+#include "store/meta.h"
 #include "store/seat_levels_codec.h"
 #include "store/sql_statistics.h"
 #include "store/statistics_queries.h"
@@ -217,12 +217,10 @@ std::vector<licensing::SeatDay> SqlStatisticsReader::closed_days(Row product, Ro
 }
 
 std::optional<ExpiryPlace> SqlStatisticsReader::noticed(ExpiryNotice notice) {
-  Statement statement(connection_, sql::kMeta);
-  auto rows = statement.rows(sql::kNoticedNames[static_cast<std::size_t>(notice)]);
-  if (!rows.next()) return std::nullopt;
-  const auto value = rows.blob(0);
-  const char* at = reinterpret_cast<const char*>(value.data());
-  const char* const end = at + value.size();
+  const auto text = read_meta(connection_, sql::kNoticedNames[static_cast<std::size_t>(notice)]);
+  if (!text) return std::nullopt;
+  const char* at = text->data();
+  const char* const end = at + text->size();
   std::int64_t numbers[3] = {};
   for (std::int64_t& number : numbers) {
     const auto read = std::from_chars(at, end, number);

@@ -4,7 +4,7 @@
 #include <limits>
 #include <tuple>
 
-#include "store/queries.h"
+#include "store/meta.h"
 #include "store/seat_levels_codec.h"
 #include "store/sql_statistics.h"
 #include "store/statistics_queries.h"
@@ -191,22 +191,10 @@ bool SqlStatisticsTx::move_noticed(ExpiryNotice notice, const std::optional<Expi
   const auto text = [](const ExpiryPlace& place) {
     return fmt::format("{} {} {}", place.expires_at, place.row, place.ahead.count());
   };
-  const auto bytes = [](const std::string& given) {
-    return std::span(reinterpret_cast<const std::uint8_t*>(given.data()), given.size());
-  };
   const std::string_view name = sql::kNoticedNames[static_cast<std::size_t>(notice)];
-  const std::string after = text(to);
-  if (from) {
-    const std::string before = text(*from);
-    Statement(connection_, sql::kChangeMeta).run(name, bytes(before), bytes(after));
-    return connection_.changed_rows() == 1;
-  }
-  {
-    Statement statement(connection_, sql::kMeta);
-    auto rows = statement.rows(name);
-    if (rows.next()) return false;
-  }
-  Statement(connection_, sql::kInsertMeta).run(name, bytes(after));
+  if (from) return change_meta(connection_, name, text(*from), text(to));
+  if (read_meta(connection_, name)) return false;
+  write_meta(connection_, name, text(to));
   return true;
 }
 
