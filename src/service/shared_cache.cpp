@@ -206,7 +206,9 @@ void SharedCache::write(Work& work) {
     // place and the reading is in.
     if (history_.is_unchanged_since(offer.mark, offer.license)) put(offer);
   }
-  check(writer_->run(kBackground));
+  const auto replies = writer_->run(kBackground);
+  // Only what takes memory tells that there is some again: a full server goes on deleting.
+  if (!note_refused(replies) && !replies.empty()) is_full_ = false;
 }
 
 // Both of a license's hashes; what the other one is called, the first one has.
@@ -224,7 +226,7 @@ void SharedCache::invalidate(const std::vector<base::Id>& changed) {
       writer_->put({"UNLINK", names[i]});
     }
   }
-  check(writer_->run(kBackground));
+  note_refused(writer_->run(kBackground));
 }
 
 void SharedCache::put(const Offer& offer) {
@@ -246,15 +248,13 @@ void SharedCache::put(const Offer& offer) {
   writer_->put({"EXPIRE", other.name, ttl});
 }
 
-// A server that is full, or read-only, answers each command with an error and is there all the same.
-void SharedCache::check(const std::vector<Reply>& replies) {
+// A server that is full, or read-only, answers each command with an error and is there all the same. Told once.
+bool SharedCache::note_refused(const std::vector<Reply>& replies) {
   const auto refused = std::ranges::find(replies, Reply::Kind::error, &Reply::kind);
-  if (replies.empty()) return;
-  const bool is_first = was_refused_ != (refused != replies.end());
-  was_refused_ = refused != replies.end();
-  if (!was_refused_) return;
+  if (refused == replies.end()) return false;
   count_dropped(static_cast<std::size_t>(std::ranges::count(replies, Reply::Kind::error, &Reply::kind)));
-  if (is_first && options_.on_refused) options_.on_refused(refused->text);
+  if (!std::exchange(is_full_, true) && options_.on_refused) options_.on_refused(refused->text);
+  return true;
 }
 
 }  // namespace lictor::service

@@ -93,7 +93,7 @@ class SharedCache {
   void write(Work& work);
   void invalidate(const std::vector<base::Id>& changed);
   void put(const Offer& offer);
-  void check(const std::vector<redis::Reply>& replies);
+  bool note_refused(const std::vector<redis::Reply>& replies);  // whether one was
   void lose(std::string_view why);
   void count_dropped(std::size_t number) noexcept { dropped_.fetch_add(number, std::memory_order_relaxed); }
   std::optional<store::LicenseView> judge(const SharedPlace& place, std::string_view bytes,
@@ -106,7 +106,7 @@ class SharedCache {
   const SharedEntryCodec codec_;
   redis::ConnectionPool readers_;
   std::unique_ptr<redis::Connection> writer_;  // the thread's own, as the next
-  bool was_refused_ = false;                   // the last time something was written
+  bool is_full_ = false;                       // the last time something was to be kept
 
   std::atomic<bool> is_up_{false};
   std::atomic<std::uint64_t> hits_{0}, misses_{0}, untrusted_{0}, errors_{0}, skipped_{0}, dropped_{0};
