@@ -208,7 +208,7 @@ void SharedCache::write(Work& work) {
   }
   const auto replies = writer_->run(kBackground);
   // Only what takes memory tells that there is some again: a full server goes on deleting.
-  if (!note_refused(replies) && !replies.empty()) is_full_ = false;
+  if (!note_refused(replies) && !replies.empty()) was_refused_ = false;
 }
 
 // Both of a license's hashes; what the other one is called, the first one has.
@@ -253,7 +253,7 @@ bool SharedCache::note_refused(const std::vector<Reply>& replies) {
   const auto refused = std::ranges::find(replies, Reply::Kind::error, &Reply::kind);
   if (refused == replies.end()) return false;
   count_dropped(static_cast<std::size_t>(std::ranges::count(replies, Reply::Kind::error, &Reply::kind)));
-  if (!std::exchange(is_full_, true) && options_.on_refused) options_.on_refused(refused->text);
+  if (!std::exchange(was_refused_, true) && options_.on_refused) options_.on_refused(refused->text);
   return true;
 }
 

@@ -106,7 +106,7 @@ class SharedCache {
   const SharedEntryCodec codec_;
   redis::ConnectionPool readers_;
   std::unique_ptr<redis::Connection> writer_;  // the thread's own, as the next
-  bool is_full_ = false;                       // the last time something was to be kept
+  bool was_refused_ = false;                   // since something was kept last
 
   std::atomic<bool> is_up_{false};
   std::atomic<std::uint64_t> hits_{0}, misses_{0}, untrusted_{0}, errors_{0}, skipped_{0}, dropped_{0};
