@@ -63,10 +63,11 @@ struct Span {
 };
 
 Span read_span(const ListOptions& options, base::UnixSeconds now) {
-  const auto from = options.from.empty() ? std::nullopt : std::optional(required_moment("--from", options.from, now));
-  const auto to = options.to.empty() ? std::nullopt : std::optional(required_moment("--to", options.to, now));
-  if (from && to) require_order({"--from", options.from, *from}, {"--to", options.to, *to});
-  return {from ? std::to_string(*from) : "", to ? std::to_string(*to) : ""};
+  const bool begins = !options.from.empty(), ends = !options.to.empty();
+  const auto from = begins ? required_moment("--from", options.from, now) : 0;
+  const auto to = ends ? required_moment("--to", options.to, now) : 0;
+  if (begins && ends) require_order({"--from", options.from, from}, {"--to", options.to, to});
+  return {begins ? std::to_string(from) : "", ends ? std::to_string(to) : ""};
 }
 
 void list(Session& session, const ListOptions& options) {

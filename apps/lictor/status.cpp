@@ -61,11 +61,13 @@ void print_server(Session& session, const json::object& status) {
 }
 
 std::string server_line(Session& session, const json::object& status) {
-  return fmt::format("lictord {} at {}, up for {}; {} licenses, {} seats held, {} audit events",
-                     text_of(status, "version"), session.client().connection().url,
-                     format_uptime(number_of(status, "uptime_seconds").value_or(0)),
-                     number_of(status, "licenses").value_or(0), number_of(status, "seats_held").value_or(0),
-                     number_of(status, "events").value_or(0));
+  const auto counted = [&](std::string_view member, std::string_view noun) {
+    const std::int64_t number = number_of(status, member).value_or(0);
+    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+  };
+  return fmt::format("lictord {} at {}, up for {}; {}, {} held, {}", text_of(status, "version"),
+                     session.client().connection().url, format_uptime(number_of(status, "uptime_seconds").value_or(0)),
+                     counted("licenses", "license"), counted("seats_held", "seat"), counted("events", "audit event"));
 }
 
 // ---- seats ----

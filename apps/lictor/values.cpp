@@ -8,6 +8,7 @@
 #include <ctime>
 #include <limits>
 
+#include "base/ascii.h"
 #include "lictor/error.h"
 #include "lictor/text.h"
 
@@ -148,11 +149,8 @@ constexpr std::string_view kMomentForm =
     "+30d, or Unix seconds";
 
 bool is_word(std::string_view text) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto is_inner = [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-  };
-  if (text.empty() || !is_letter(text.front())) return false;
+  const auto is_inner = [](char c) { return base::is_alphanumeric(c) || c == '_' || c == '-' || c == '.'; };
+  if (text.empty() || !base::is_letter(text.front())) return false;
   for (const char c : text) {
     if (!is_inner(c)) return false;
   }

@@ -72,11 +72,12 @@ http::ServerLimits limits_of(const config::Options& options) {
 }
 
 service::StatisticsOptions statistics_of(const config::Options& options) {
+  using std::chrono::ceil;
   using std::chrono::duration_cast;
   using std::chrono::seconds;
   const config::Options::Statistics& given = options.statistics;
   return {duration_cast<seconds>(given.interval), duration_cast<seconds>(given.refusals_age), given.refusals_max,
-          duration_cast<seconds>(given.reports_age), duration_cast<seconds>(given.expiry_notice)};
+          duration_cast<seconds>(given.reports_age), ceil<seconds>(given.expiry_notice)};
 }
 
 // As a person in the current directory would type it.

@@ -6,6 +6,7 @@
 #include "api/admin_fields.h"
 #include "api/data_plane.h"
 #include "api/operation.h"
+#include "base/ascii.h"
 
 namespace lictor::api {
 namespace {
@@ -254,10 +255,7 @@ Match find_route(const http::Request& request) {
 }
 
 RequestId make_request_id(const http::Request& request) {
-  constexpr auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  };
+  constexpr auto is_plain = [](char c) { return base::is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; };
   const std::string_view given = request.header("X-Request-Id");
   if (!given.empty() && given.size() <= RequestId::kMaxLength && std::ranges::all_of(given, is_plain))
     return RequestId(given);

@@ -11,6 +11,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/ascii.h"
+
 namespace lictor::base {
 namespace {
 
@@ -42,11 +44,9 @@ void add_alone(std::atomic<std::uint64_t>& cell, std::uint64_t amount) noexcept 
 }
 
 bool is_name(std::string_view text, bool colon_allowed) noexcept {
-  const auto is_letter = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon_allowed && c == ':');
-  };
-  return !text.empty() && is_letter(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+  const auto is_first = [&](char c) { return is_letter(c) || c == '_' || (colon_allowed && c == ':'); };
+  return !text.empty() && is_first(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return is_first(c) || is_digit(c); });
 }
 
 void check_family(const std::string& name, const std::string& help, MetricType type, const Labels& labels) {

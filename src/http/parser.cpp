@@ -36,8 +36,8 @@ bool is_folded(std::string_view name, std::string_view value, std::string_view d
 bool names_other_version(std::string_view line) noexcept {
   if (std::count(line.begin(), line.end(), ' ') != 2) return false;
   const std::string_view version = line.substr(line.rfind(' ') + 1);
-  return version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' &&
-         is_digit(version[7]);
+  return version.size() == 8 && version.starts_with("HTTP/") && base::is_digit(version[5]) && version[6] == '.' &&
+         base::is_digit(version[7]);
 }
 
 // Whether something came after the first `seen` bytes that may decide: a CR, a LF, or what follows a CR.

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace lictor::http {
+#include "base/ascii.h"
 
-inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+namespace lictor::http {
 
 inline bool is_visible_ascii(char c) noexcept { return c > ' ' && c < '\x7f'; }
 
@@ -30,7 +30,7 @@ inline bool is_host_char(char c) noexcept { return kHostChars[static_cast<unsign
 
 // RFC 9110, section 8.6: 1*DIGIT. Beast alone would also take a list of equal numbers.
 inline bool parse_content_length(std::string_view text, std::uint64_t& length) noexcept {
-  if (text.empty() || text.size() > 19 || !std::all_of(text.begin(), text.end(), is_digit)) return false;
+  if (text.empty() || text.size() > 19 || !std::all_of(text.begin(), text.end(), base::is_digit)) return false;
   length = 0;
   for (const char c : text) length = length * 10 + static_cast<std::uint64_t>(c - '0');
   return true;

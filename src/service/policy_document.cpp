@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
+#include "base/ascii.h"
 #include "base/encoding.h"
 
 namespace lictor::service {
@@ -200,9 +201,7 @@ json::object parse_stored(std::string_view text) {
 }
 
 bool matches(std::string_view text, std::size_t most, std::string_view punctuation, bool upper) noexcept {
-  const auto is_plain = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z');
-  };
+  const auto is_plain = [&](char c) { return base::is_lower(c) || base::is_digit(c) || (upper && base::is_upper(c)); };
   return !text.empty() && text.size() <= most && is_plain(text.front()) && std::ranges::all_of(text, [&](char c) {
     return is_plain(c) || punctuation.find(c) != std::string_view::npos;
   });

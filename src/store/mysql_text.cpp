@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "base/ascii.h"
 #include "base/encoding.h"
 
 namespace lictor::store {
@@ -13,8 +14,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kReserved{"row", "rows", "key"};
 constexpr std::string_view kConflict = " ON CONFLICT (", kDoUpdate = ") DO UPDATE SET ";
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_word(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c); }
+bool is_word(char c) noexcept { return base::is_alphanumeric(c) || c == '_'; }
 
 // DELETE FROM t WHERE row IN (SELECT row FROM t …)
 std::optional<std::string> ordered_delete(std::string_view sql) {
@@ -54,7 +54,8 @@ class Translation {
   }
   void parameter() {
     std::size_t number = 0;
-    while (++at_ < sql_.size() && is_digit(sql_[at_])) number = number * 10 + static_cast<std::size_t>(sql_[at_] - '0');
+    while (++at_ < sql_.size() && base::is_digit(sql_[at_]))
+      number = number * 10 + static_cast<std::size_t>(sql_[at_] - '0');
     if (number == 0) number = text_.parameters + 1;
     text_.parameters = std::max(text_.parameters, number);
     text_.values.push_back(number - 1);

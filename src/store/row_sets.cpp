@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.h"
+
 namespace lictor::store {
 namespace {
 
 constexpr std::size_t kMostBytes = 1'000'000;  // of one statement, unless a single row has more
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 // Behind the parenthesis that closes the one at `open`.
 std::size_t behind_closing(std::string_view sql, std::size_t open) noexcept {
@@ -39,7 +39,7 @@ std::string with_rows(std::string_view of_one, std::size_t count) {
   std::string row;  // without the numbers of its values
   bool number = false;
   for (const char c : of_one.substr(begin, end - begin)) {
-    number = c == '?' || (number && is_digit(c));
+    number = c == '?' || (number && base::is_digit(c));
     if (c == '?' || !number) row += c;
   }
   std::string sql(of_one.substr(0, begin));

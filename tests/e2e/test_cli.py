@@ -269,7 +269,8 @@ def test_status(cli):
     status = cli.json("status")
     assert status["version"] and status["events"] >= 1 and status["uptime_seconds"] >= 0
     text = cli.done("status")
-    assert re.match(rf"lictord [0-9.]+ at {re.escape(cli.server.url)}, up for .+ audit events\n", text)
+    assert re.match(rf"lictord [0-9.]+ at {re.escape(cli.server.url)}, "
+                    r"up for [^;]+; (1 license|\d+ licenses), (1 seat|\d+ seats) held, \d+ audit events\n", text), text
     text = cli.done("status", "--server")
     assert re.search(rf"^server +{re.escape(cli.server.url)}$", text, re.MULTILINE)
     assert re.search(r"^audit events +\d+$", text, re.MULTILINE)
