@@ -16,14 +16,6 @@ namespace {
 
 constexpr std::size_t kMostRead = 512;  // bytes of a client's id, see sql::kLockWithSeats
 
-// Whether the change is one that sql::kCountSeats writes.
-bool only_counts(licensing::License before, const licensing::License& after) noexcept {
-  before.first_activated_at = after.first_activated_at;
-  before.last_check_in_at = after.last_check_in_at;
-  before.seats_held = after.seats_held;
-  return before == after;
-}
-
 }  // namespace
 
 // A new activation is inserted, one that is there updated: by one statement for both, a second client with the id of
@@ -67,17 +59,6 @@ std::vector<std::pair<Row, std::string_view>> MysqlTx::rows_of(std::span<const L
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   return rows;
-}
-
-// A license that is not what it was known as, because its key was changed or it was deleted: it is looked up anew, in
-// another try, because all licenses of a transaction are locked in one order.
-template <class Record>
-void MysqlTx::forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked) {
-  bool changed = false;
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (!locked[i]) changed = known_rows_.erase(refs[i].value) != 0 || changed;
-  }
-  if (changed) throw StoreError(StoreError::Kind::retry, "database " + connection_.name() + ": a license was changed");
 }
 
 template <class Record, class Read>
@@ -155,19 +136,14 @@ void MysqlTx::look_up_unknown(std::span<const ActivationUpdate> updates) {
 }
 
 void MysqlTx::write_licenses(std::span<const LicenseUpdate> updates) {
-  std::vector<bool> counts;
-  for (const LicenseUpdate& update : updates) {
-    const licensing::License* const before = locked(update.row);
-    counts.push_back(before != nullptr && only_counts(*before, update.state));
-    note_changed(update);
+  const SortedUpdates sorted = sort_updates(updates);
+  for (const LicenseUpdate* update : sorted.counts) {
+    const licensing::License& state = update->state;
+    count_seats_.add(update->row, state.first_activated_at, state.last_check_in_at, state.seats_held);
   }
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    const auto& [row, state] = updates[i];
-    if (counts[i]) {
-      count_seats_.add(row, state.first_activated_at, state.last_check_in_at, state.seats_held);
-      continue;
-    }
-    write_licenses_.add(row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
+  for (const LicenseUpdate* update : sorted.others) {
+    const licensing::License& state = update->state;
+    write_licenses_.add(update->row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
                         EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
                         state.last_check_in_at, state.seats_held, state.vacant_seats, state.transfers,
                         state.transfers_in_period, state.transfer_period_start);
@@ -241,16 +217,6 @@ void MysqlTx::insert_licenses(std::span<const NewLicense> licenses) {
     note_inserted(state);
   }
   insert_licenses_.write();
-}
-
-void MysqlTx::delete_activation(Row license, std::string_view client_id) {
-  ServerTx::delete_activation(license, client_id);
-  exists_[{license, std::string(client_id)}] = false;
-}
-
-void MysqlTx::begin_on_server() {
-  ServerTx::begin_on_server();
-  exists_.clear();
 }
 
 }  // namespace lictor::store

@@ -21,9 +21,6 @@ class MysqlTx final : public ServerTx {
   std::vector<std::optional<licensing::Activation>> activations(std::span<const SeatQuery> queries) override;
   void apply(const Changes& changes) override;
   void insert_licenses(std::span<const NewLicense> licenses) override;
-  void delete_activation(Row license, std::string_view client_id) override;
-
-  void begin_on_server() override;
 
  protected:
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
@@ -41,8 +38,6 @@ class MysqlTx final : public ServerTx {
   // Each once, in the order of rows, with the client that the ref names.
   std::vector<std::pair<Row, std::string_view>> rows_of(std::span<const LicenseRef> refs);
   void look_up_rows(std::span<const LicenseRef> refs);
-  template <class Record>
-  void forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked);
   void write_licenses(std::span<const LicenseUpdate> updates);
   void write_activations(std::span<const ActivationUpdate> updates);
   void look_up_unknown(std::span<const ActivationUpdate> updates);
@@ -50,8 +45,6 @@ class MysqlTx final : public ServerTx {
   MysqlConnection& connection_;
   SetReader rows_of_ids_, rows_of_keys_, lock_licenses_, lock_with_seats_, lock_details_, activations_;
   SetWriter write_licenses_, count_seats_, insert_activations_, update_activations_, insert_licenses_, insert_events_;
-  // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
-  std::map<ClientKey, bool> exists_;
 };
 
 }  // namespace lictor::store

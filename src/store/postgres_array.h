@@ -45,6 +45,7 @@ class PostgresArray {
     ++length_;
   }
 
+  bool empty() const noexcept { return length_ == 0; }
   // Valid until the next add().
   Value value() {
     put_at(12, length_);

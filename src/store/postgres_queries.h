@@ -9,12 +9,23 @@ namespace lictor::store::sql {
 
 // clang-format off
 // Locked in the order of their rows, whoever else locks some of them; others may still refer to them.
-#define LICTOR_LOCKED " FROM licenses WHERE id = ANY(?1) OR key_digest = ANY(?2) ORDER BY row FOR NO KEY UPDATE"
+#define LICTOR_LOCKED " ORDER BY row FOR NO KEY UPDATE"
+#define LICTOR_WANTED " FROM licenses WHERE row = ANY(?1) OR id = ANY(?2) OR key_digest = ANY(?3)" LICTOR_LOCKED
 // Behind the columns: the version of the catalogue.
 inline constexpr Text kLockLicenses =
-    "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
+    "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_WANTED;
 inline constexpr Text kLockDetails =
-    "SELECT " LICTOR_DETAILS_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_LOCKED;
+    "SELECT " LICTOR_DETAILS_COLUMNS ", " LICTOR_VERSION_OF_CATALOG LICTOR_WANTED;
+#undef LICTOR_WANTED
+// By one index instead of three: a third of the time.
+inline constexpr Text kLockRows =
+    "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG " FROM licenses WHERE row = ANY(?1)" LICTOR_LOCKED;
+#undef LICTOR_LOCKED
+// From where it was left, ?1 and ?2. From anywhere else it fails, as a text that is no number, and nothing behind it is
+// done; the server's log then has that text.
+inline constexpr Text kMoveHead =
+    "UPDATE audit_head SET sequence = ?3, hash = ?4 WHERE one = 1 AND CASE WHEN sequence = ?1 AND hash = ?2 THEN 1 "
+    "ELSE ('another lictord wrote event ' || sequence || ' meanwhile: this one begins again')::bigint END = 1";
 // Until the session ends. "lictor", and what is locked.
 inline constexpr Text kTryLead = "SELECT CASE WHEN pg_try_advisory_lock(118961237815668) THEN 1 ELSE 0 END";
 // Behind the columns: which of the questions it answers, from 1.
@@ -31,6 +42,16 @@ inline constexpr Text kUpdateLicenses =
     "FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) AS new (row, status, expires_at, "
     "next_lease_end, issued_at, starts_at, first_activated_at, last_check_in_at, seats_held, vacant_seats, transfers, "
     "transfers_in_period, transfer_period_start) WHERE licenses.row = new.row";
+// What an activation changes of most licenses.
+inline constexpr Text kUpdateSeats =
+    "UPDATE licenses SET first_activated_at = new.first_activated_at, last_check_in_at = new.last_check_in_at, "
+    "seats_held = new.seats_held FROM unnest(?1, ?2, ?3, ?4) AS new (row, first_activated_at, last_check_in_at, "
+    "seats_held) WHERE licenses.row = new.row";
+// For those that are known not to be there: a row that may conflict is inserted in two steps and costs a fifth more.
+inline constexpr Text kInsertActivations =
+    "INSERT INTO activations (license, client_id, client, held, blocked, over_limit, activated_at, lease_expires_at, "
+    "released_at, vacated, vacated_at_transfer, fingerprint, version, last_seen_at) "
+    "SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 inline constexpr Text kUpsertActivations =
     "INSERT INTO activations (license, client_id, client, held, blocked, over_limit, activated_at, lease_expires_at, "
     "released_at, vacated, vacated_at_transfer, fingerprint, version, last_seen_at) "

@@ -28,12 +28,11 @@ void add_row(std::vector<PostgresArray>& arrays, const Values&... values) {
 
 // What refs name, as the queries that lock take it.
 struct RefArrays {
-  explicit RefArrays(std::span<const LicenseRef> refs) {
-    for (const LicenseRef& ref : refs) (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value);
-  }
-  std::array<Value, 2> values() { return {ids.value(), digests.value()}; }
+  void add(const LicenseRef& ref) { (ref.by == LicenseRef::By::id ? ids : digests).add(ref.value); }
+  bool has_only_rows() const noexcept { return ids.empty() && digests.empty(); }
+  std::array<Value, 3> values() { return {rows.value(), ids.value(), digests.value()}; }
 
-  PostgresArray ids{Of::blobs}, digests{Of::blobs};
+  PostgresArray rows{Of::numbers}, ids{Of::blobs}, digests{Of::blobs};
 };
 
 // Which of the questions of sql::kActivationsOf a row answers.
@@ -88,18 +87,26 @@ std::vector<std::optional<Record>> PostgresTx::read_locked(Statement::Rows&& row
 // committed then. Only what belongs to a license that is locked is kept: a key may have become another license's.
 std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseRef> refs) {
   const auto start = std::chrono::steady_clock::now();
-  RefArrays named(refs);
+  RefArrays named;
+  for (const LicenseRef& ref : refs) {
+    const auto known = known_rows_.find(ref.value);
+    known == known_rows_.end() ? named.add(ref) : named.rows.add(known->second);
+  }
+  const bool all_known = named.has_only_rows();
+  const sql::Text query = all_known ? sql::kLockRows : sql::kLockLicenses;
   SeatQuestion question = seats_of_known(refs);
-  connection_.queue(sql::kLockLicenses, named.values());
+  const auto names = named.values();
+  connection_.queue(query, std::span(names).first(all_known ? 1 : names.size()));
   if (!question.keys.empty()) connection_.queue(sql::kActivationsOf, question.values());
   auto results = connection_.flush();
-  PostgresPrepared licenses(connection_, sql::kLockLicenses), seats(connection_, sql::kActivationsOf);
+  PostgresPrepared licenses(connection_, query), seats(connection_, sql::kActivationsOf);
   if (!question.keys.empty()) {
     seats.adopt(std::move(results.back()));
     results.pop_back();
   }
   licenses.adopt(std::move(results.back()));
   auto locked = read_locked(Statement::Rows(connection_, licenses), refs, read_license, kLicenseColumns);
+  forget_changed<LicenseRow>(refs, locked);
   remember_rows(refs, locked);
   for (const ClientKey& key : question.keys) {
     if (this->locked(key.first) != nullptr) read_along_.emplace(key, std::nullopt);
@@ -113,10 +120,11 @@ std::vector<std::optional<LicenseRow>> PostgresTx::lock(std::span<const LicenseR
 }
 
 std::vector<std::optional<LicenseDetails>> PostgresTx::lock_details(std::span<const LicenseRef> refs) {
-  RefArrays named(refs);
-  const auto [ids, digests] = named.values();
+  RefArrays named;
+  for (const LicenseRef& ref : refs) named.add(ref);
+  const auto [rows, ids, digests] = named.values();
   Statement statement(connection_, sql::kLockDetails);
-  return read_locked(statement.rows(ids, digests), refs, read_details, kDetailsColumns);
+  return read_locked(statement.rows(rows, ids, digests), refs, read_details, kDetailsColumns);
 }
 
 std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::span<const SeatQuery> queries) {
@@ -127,6 +135,7 @@ std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::s
     const auto along = read_along_.find({queries[i].license, std::string(queries[i].client_id)});
     if (along != read_along_.end()) {
       found[i] = along->second;
+      exists_[along->first] = found[i].has_value();
       continue;
     }
     question.add(queries[i].license, queries[i].client_id);
@@ -138,41 +147,54 @@ std::vector<std::optional<licensing::Activation>> PostgresTx::activations(std::s
   for (auto rows = statement.rows(licenses, clients); rows.next();) {
     found[places.at(number_of(rows))] = read_activation(rows);
   }
+  for (std::size_t i = 0; i < places.size(); ++i) exists_[question.keys[i]] = found[places[i]].has_value();
   return found;
 }
 
 void PostgresTx::queue_licenses(std::span<const LicenseUpdate> updates) {
+  const SortedUpdates sorted = sort_updates(updates);
+  auto counts = columns({Of::numbers, Of::numbers, Of::numbers, Of::numbers});
+  for (const LicenseUpdate* update : sorted.counts) {
+    const licensing::License& state = update->state;
+    add_row(counts, update->row, state.first_activated_at, state.last_check_in_at, std::int64_t{state.seats_held});
+  }
+  if (!sorted.counts.empty()) connection_.queue(sql::kUpdateSeats, values_of(counts));
   auto arrays = columns({Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
                          Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::numbers});
-  for (const auto& [row, state] : updates) {
-    add_row(arrays, row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
+  for (const LicenseUpdate* update : sorted.others) {
+    const licensing::License& state = update->state;
+    add_row(arrays, update->row, static_cast<std::int64_t>(state.status), EndTime{state.expires_at},
             EndTime{state.next_lease_end}, state.issued_at, state.starts_at, state.first_activated_at,
             state.last_check_in_at, std::int64_t{state.seats_held}, std::int64_t{state.vacant_seats},
             std::int64_t{state.transfers}, std::int64_t{state.transfers_in_period}, state.transfer_period_start);
   }
-  connection_.queue(sql::kUpdateLicenses, values_of(arrays));
+  if (!sorted.others.empty()) connection_.queue(sql::kUpdateLicenses, values_of(arrays));
 }
 
 void PostgresTx::queue_activations(std::span<const ActivationUpdate> updates) {
-  auto arrays = columns({Of::numbers, Of::texts, Of::blobs, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
-                         Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::blobs, Of::texts, Of::numbers});
+  auto news = columns({Of::numbers, Of::texts, Of::blobs, Of::numbers, Of::numbers, Of::numbers, Of::numbers,
+                       Of::numbers, Of::numbers, Of::numbers, Of::numbers, Of::blobs, Of::texts, Of::numbers});
+  auto others = news;
   for (const ActivationUpdate& update : updates) {
     const licensing::Activation& state = update.state;
     FingerprintBuffer buffer;
-    add_row(arrays, update.license, std::string_view(update.client_id), state.client, std::int64_t{state.held},
-            std::int64_t{state.blocked}, std::int64_t{state.over_limit}, state.activated_at,
+    const auto [asked, never] = exists_.try_emplace({update.license, update.client_id}, true);
+    const bool is_new = !never && !std::exchange(asked->second, true);
+    add_row(is_new ? news : others, update.license, std::string_view(update.client_id), state.client,
+            std::int64_t{state.held}, std::int64_t{state.blocked}, std::int64_t{state.over_limit}, state.activated_at,
             EndTime{state.lease_expires_at}, state.released_at, std::int64_t{state.vacated},
             std::int64_t{state.vacated_at_transfer}, encode_fingerprint(state.fingerprint, buffer),
             std::string_view(state.version), update.last_seen_at);
   }
-  connection_.queue(sql::kUpsertActivations, values_of(arrays));
+  if (!news.front().empty()) connection_.queue(sql::kInsertActivations, values_of(news));
+  if (!others.front().empty()) connection_.queue(sql::kUpsertActivations, values_of(others));
 }
 
 void PostgresTx::apply(const Changes& changes) {
   read_along_.clear();
-  for (const LicenseUpdate& update : changes.licenses) note_changed(update);
   if (!changes.licenses.empty()) queue_licenses(changes.licenses);
   if (!changes.activations.empty()) queue_activations(changes.activations);
+  connection_.send_queued();     // the server works on it while the events are made
   if (!changes.usage.empty()) {  // figures of products, which others' transactions change, too: one after the other
     lock_head();
     store_usage(changes.usage);
@@ -197,6 +219,12 @@ void PostgresTx::write_events(std::span<const Event> events, std::int64_t first,
 void PostgresTx::write_head(const ChainLink& head) {
   const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
   connection_.queue(sql::kUpdateAuditHead, values);
+}
+
+void PostgresTx::move_head(const ChainLink& before, const ChainLink& head) {
+  const std::array<Value, 4> values{Value(before.sequence), Value(std::span<const std::uint8_t>(before.hash)),
+                                    Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
+  connection_.queue(sql::kMoveHead, values);
 }
 
 void PostgresTx::write_catalog_version(std::int64_t version) {
