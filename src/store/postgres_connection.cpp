@@ -27,7 +27,6 @@ Kind kind_of_state(std::string_view state) {
   const auto is_class = [state](std::string_view wanted) { return state.starts_with(wanted); };
   if (state == "23505") return Kind::unique_violation;
   if (state == "23503") return Kind::in_use;
-  if (state == "22P02") return Kind::retry;  // sql::kMoveHead; nothing else makes numbers of texts
   if (state == "40001" || state == "40P01" || state == "55P03") return Kind::retry;
   if (state == "53100") return Kind::disk_full;
   // A server that reads only is not the primary any more: another one may be. Found anew with the next connection.
@@ -320,10 +319,6 @@ void PostgresConnection::queue_text(const char* sql) {
   ensure_open();
   check_sent(PQsendQueryParams(connection_, sql, 0, nullptr, nullptr, nullptr, nullptr, kBinary));
   queued_.push_back({});
-}
-
-void PostgresConnection::send_queued() {
-  if (!queued_.empty() && PQflush(connection_) < 0) fail_lost("the connection was lost");
 }
 
 std::vector<PostgresResult> PostgresConnection::flush() {

@@ -76,8 +76,6 @@ class PostgresConnection final : public Connection {
   // Sends it with what was queued before, or with what is sent next. Values are copied.
   void queue(Known& statement, std::span<const Parameter> parameters);
   void queue(std::string_view sql, std::span<const Value> values);
-  // Sends what is queued as far as nobody has to be waited for. flush() gives the results.
-  void send_queued();
   // Sends what is queued and gives the results in order. Throws the first error, after all were read.
   std::vector<PostgresResult> flush();
   // The result of one statement; nothing else is queued.

@@ -21,11 +21,6 @@ inline constexpr Text kLockDetails =
 inline constexpr Text kLockRows =
     "SELECT " LICTOR_LICENSE_COLUMNS ", " LICTOR_VERSION_OF_CATALOG " FROM licenses WHERE row = ANY(?1)" LICTOR_LOCKED;
 #undef LICTOR_LOCKED
-// From where it was left, ?1 and ?2. From anywhere else it fails, as a text that is no number, and nothing behind it is
-// done; the server's log then has that text.
-inline constexpr Text kMoveHead =
-    "UPDATE audit_head SET sequence = ?3, hash = ?4 WHERE one = 1 AND CASE WHEN sequence = ?1 AND hash = ?2 THEN 1 "
-    "ELSE ('another lictord wrote event ' || sequence || ' meanwhile: this one begins again')::bigint END = 1";
 // Until the session ends. "lictor", and what is locked.
 inline constexpr Text kTryLead = "SELECT CASE WHEN pg_try_advisory_lock(118961237815668) THEN 1 ELSE 0 END";
 // Behind the columns: which of the questions it answers, from 1.

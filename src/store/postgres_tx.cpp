@@ -178,8 +178,8 @@ void PostgresTx::queue_activations(std::span<const ActivationUpdate> updates) {
   for (const ActivationUpdate& update : updates) {
     const licensing::Activation& state = update.state;
     FingerprintBuffer buffer;
-    const auto [asked, never] = exists_.try_emplace({update.license, update.client_id}, true);
-    const bool is_new = !never && !std::exchange(asked->second, true);
+    const auto [asked, is_unasked] = exists_.try_emplace({update.license, update.client_id}, true);
+    const bool is_new = !is_unasked && !std::exchange(asked->second, true);
     add_row(is_new ? news : others, update.license, std::string_view(update.client_id), state.client,
             std::int64_t{state.held}, std::int64_t{state.blocked}, std::int64_t{state.over_limit}, state.activated_at,
             EndTime{state.lease_expires_at}, state.released_at, std::int64_t{state.vacated},
@@ -194,7 +194,6 @@ void PostgresTx::apply(const Changes& changes) {
   read_along_.clear();
   if (!changes.licenses.empty()) queue_licenses(changes.licenses);
   if (!changes.activations.empty()) queue_activations(changes.activations);
-  connection_.send_queued();     // the server works on it while the events are made
   if (!changes.usage.empty()) {  // figures of products, which others' transactions change, too: one after the other
     lock_head();
     store_usage(changes.usage);
@@ -219,12 +218,6 @@ void PostgresTx::write_events(std::span<const Event> events, std::int64_t first,
 void PostgresTx::write_head(const ChainLink& head) {
   const std::array<Value, 2> values{Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
   connection_.queue(sql::kUpdateAuditHead, values);
-}
-
-void PostgresTx::move_head(const ChainLink& before, const ChainLink& head) {
-  const std::array<Value, 4> values{Value(before.sequence), Value(std::span<const std::uint8_t>(before.hash)),
-                                    Value(head.sequence), Value(std::span<const std::uint8_t>(head.hash))};
-  connection_.queue(sql::kMoveHead, values);
 }
 
 void PostgresTx::write_catalog_version(std::int64_t version) {

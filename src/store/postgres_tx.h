@@ -28,8 +28,6 @@ class PostgresTx final : public ServerTx {
  protected:
   void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) override;
   void write_head(const ChainLink& head) override;
-  bool moves_head() const noexcept override { return true; }
-  void move_head(const ChainLink& before, const ChainLink& head) override;
   void write_catalog_version(std::int64_t version) override;
   void add_totals(const Totals& change) override;
 
@@ -50,7 +48,7 @@ class PostgresTx final : public ServerTx {
                                                  Record (*read)(const Statement::Rows&), int version_column);
   void remember_rows(std::span<const LicenseRef> refs, std::span<const std::optional<LicenseRow>> locked);
   void queue_licenses(std::span<const LicenseUpdate> updates);
-  // New ones are inserted; what is there, or was not asked for, may be there.
+  // Those that are known not to be there are inserted; of all others there may be a row.
   void queue_activations(std::span<const ActivationUpdate> updates);
 
   PostgresConnection& connection_;

@@ -61,10 +61,7 @@ class ServerStore final : public Store {
 
  private:
   void write_once(const std::function<void(Tx&)>& work);
-  void note_written() {
-    parts_.tx->committed();
-    written_.note(parts_.tx->first_event(), parts_.tx->event_heads(), last_written().hash);
-  }
+  void note_written() { written_.note(parts_.tx->first_event(), parts_.tx->event_heads(), last_written().hash); }
 
   const Parts parts_;
   std::array<std::uint8_t, 16> digest_key_{};

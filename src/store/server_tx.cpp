@@ -8,8 +8,6 @@
 namespace lictor::store {
 namespace {
 
-constexpr int kAlone = 8;  // times in a row that the head was met where it was left
-
 std::int64_t only_number(Connection& connection, std::string_view query, std::string_view what) {
   Statement statement(connection, query);
   auto rows = statement.rows();
@@ -36,16 +34,7 @@ void ServerTx::begin_on_server() {
   catalog_version_.reset();
   read_along_.clear();
   exists_.clear();
-  // It was not there, or something else failed.
-  if (std::exchange(expects_, false)) times_met_ = 0;
 }
-
-void ServerTx::committed() {
-  expects_ = false;
-  if (last_event_.sequence != 0) own_head_ = last_event_;
-}
-
-bool ServerTx::expects_head() const noexcept { return moves_head() && !head_ && own_head_ && times_met_ >= kAlone; }
 
 std::vector<EndedLease> ServerTx::reclaim(std::span<const Row> licenses, UnixSeconds now) {
   read_along_.clear();
@@ -77,8 +66,6 @@ ChainLink ServerTx::lock_head() {
   head.sequence = rows.number(0);
   std::memcpy(head.hash.data(), rows.blob(1).data(), head.hash.size());
   require_version(rows.number(2));
-  const bool met = own_head_ && own_head_->sequence == head.sequence && own_head_->hash == head.hash;
-  times_met_ = met ? std::min(times_met_ + 1, kAlone) : 0;
   head_ = head;
   return head;
 }
@@ -97,13 +84,8 @@ void ServerTx::look_again_after(std::chrono::steady_clock::time_point start) {
     require_version(connection().number(sql::kCatalogVersion));
 }
 
-// A head that nobody has moved since this process did also says that the catalogue's version is the noted one: whoever
-// changes that appends an event.
 void ServerTx::append_events(std::span<const Event> events) {
-  const bool expects = expects_head();
-  expects_ = expects_ || expects;
-  const ChainLink before = expects ? *own_head_ : lock_head();
-  ChainLink head = before;
+  ChainLink head = lock_head();
   const std::int64_t first = head.sequence + 1;
   std::int64_t about_catalog = 0;
   hashes_.clear();
@@ -113,9 +95,8 @@ void ServerTx::append_events(std::span<const Event> events) {
     event_heads_.push_back(hash_head({reinterpret_cast<const char*>(head.hash.data()), head.hash.size()}));
     if (concerns_catalog(event.action)) about_catalog = head.sequence;
   }
-  if (expects) move_head(before, head);
   write_events(events, first, hashes_);
-  if (!expects) write_head(head);
+  write_head(head);
   head_ = last_event_ = head;
   if (first_event_ == 0) first_event_ = first;
   if (about_catalog == 0) return;

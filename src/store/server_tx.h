@@ -29,7 +29,6 @@ class ServerTx : public SqlTx {
   void delete_activation(Row license, std::string_view client_id) override;
 
   virtual void begin_on_server();
-  void committed();  // what was begun last
   // The events of this transaction; sequence 0: it has none.
   std::int64_t first_event() const noexcept { return first_event_; }
   const ChainLink& last_event() const noexcept { return last_event_; }
@@ -42,13 +41,13 @@ class ServerTx : public SqlTx {
   std::map<ClientKey, std::optional<licensing::Activation>> read_along_;
   // Which activations are there, as far as it was asked or written: nobody else changes those of locked licenses.
   std::map<ClientKey, bool> exists_;
-  // From ids and digests of keys to rows, as they once were. A row is never another license's; a key may become
-  // another's.
+  // From ids and digests of keys to rows, as they once were. A key may become another license's, and after a
+  // restored backup a row may: what was locked by it tells its own id and key.
   boost::unordered_flat_map<base::Bytes16, Row, base::Bytes16Hash> known_rows_;
   static constexpr std::size_t kMostKnown = 250'000;
-  // Called with what was locked by those rows. Throws StoreError retry when a license is not what it was known as,
-  // because its key was changed or it was deleted: it is looked up anew, in another try, because all licenses of a
-  // transaction are locked in one order.
+  // Called with what was locked by those rows, or by ids and keys that were not known. Throws StoreError retry when a
+  // license is not what it was known as, because its key was changed or it was deleted: it is looked up anew, in
+  // another try, because all licenses of a transaction are locked in one order.
   template <class Record>
   void forget_changed(std::span<const LicenseRef> refs, std::span<const std::optional<Record>> locked) {
     bool changed = false;
@@ -78,26 +77,14 @@ class ServerTx : public SqlTx {
   // The events have the sequences from `first` on.
   virtual void write_events(std::span<const Event> events, std::int64_t first, std::span<const ChainHash> hashes) = 0;
   virtual void write_head(const ChainLink& head) = 0;
-  // Whether the engine can move the head without reading it before: from `before`, where it must still be, or the
-  // transaction fails with StoreError retry. Locks it as lock_head() does.
-  virtual bool moves_head() const noexcept { return false; }
-  virtual void move_head(const ChainLink& before, const ChainLink& head) {
-    static_cast<void>(before), write_head(head);
-  }
   virtual void write_catalog_version(std::int64_t version) = 0;
 
  private:
   // Throws StoreError retry when it is not the catalogue's version that was noted.
   void require_version(std::int64_t now);
-  bool expects_head() const noexcept;
 
   const std::string_view lead_query_;
   std::optional<ChainLink> head_;  // locked
-  // Where this process left it, and how often in a row it was still there. Who has others beside him, that append, too,
-  // does better to look first.
-  std::optional<ChainLink> own_head_;
-  int times_met_ = 0;
-  bool expects_ = false;  // this transaction moves it without having looked
   std::int64_t first_event_ = 0;
   ChainLink last_event_;
   std::vector<std::uint64_t> event_heads_;

@@ -242,6 +242,35 @@ TEST_P(StoreConformance, locking_with_a_client_changes_no_answer) {
   }
 }
 
+// Whether a row is there may be known, from what was asked or written before, or not.
+TEST_P(StoreConformance, activations_are_stored_whether_they_were_asked_for_or_not) {
+  make_licenses(1);
+  give_seat(1, "forgotten");
+  give_seat(1, "blocked");
+  const store::Row row = row_of(1).row;
+  const auto blocks = [&](store::Tx& tx, const std::vector<std::string>& names) {
+    store::Changes changes;
+    for (const std::string& name : names) {
+      changes.activations.push_back(held_seat(row, name));
+      changes.activations.back().state.blocked = true;
+    }
+    tx.apply(changes);
+  };
+  store_->write([&](store::Tx& tx) {
+    tx.lock(std::vector{by_id(1, "forgotten"), by_id(1, "new")});
+    tx.activations(std::vector<store::SeatQuery>{{row, "forgotten"}, {row, "new"}});
+    tx.delete_activation(row, "forgotten");
+    blocks(tx, {"forgotten", "new", "blocked", "unasked"});
+    blocks(tx, {"new"});
+  });
+  store_->write([&](store::Tx& tx) {
+    tx.lock(std::vector{by_id(1)});
+    const auto seats = tx.activations(
+        std::vector<store::SeatQuery>{{row, "forgotten"}, {row, "new"}, {row, "blocked"}, {row, "unasked"}});
+    for (const auto& seat : seats) EXPECT_TRUE(seat && seat->blocked);
+  });
+}
+
 // A store may remember what it wrote itself; another one's events may be behind it.
 TEST_P(StoreConformance, others_may_append_at_any_time) {
   if (database_->url_for_others().empty()) GTEST_SKIP() << "one process has it to itself";
