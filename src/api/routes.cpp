@@ -189,7 +189,8 @@ constexpr Route kRoutes[] = {
      "`rows`: array of `day`, `product`, `license_id`, `metric`, `quantity`; `next_cursor`"},
     {"GET", "/api/v1/admin/reports/seats", Scope::admin_read, handle_seat_report, "/admin/reports/seats", false,
      fields::kSeatReport,
-     "Seats held on each day: the most at once, the number that was not exceeded for 95 % of the day, the mean.",
+     "Seats held on each day: the most at once, the number that was not exceeded for 95 % of the day, the mean. What "
+     "happened in the last second is not in a product's figures yet; on a database server, in the last 10.",
      "`rows`: array of `day`, `product`, `license_id`, `peak`, `p95`, `mean`, `seat_seconds`; `next_cursor`"},
     {"GET", "/api/v1/admin/reports/refusals", Scope::admin_read, handle_refusal_report, "/admin/reports/refusals",
      false, fields::kRefusalReport, "Refusals of each code and day; `product` is null where the license is not known.",

@@ -74,7 +74,8 @@ base::Result<DatabaseUrl> parse_database_url(std::string_view text) {
     return Problem{"", "it has no scheme: sqlite:PATH or postgresql://USER@HOST/DATABASE"};
   const std::string_view rest = text.substr(scheme.size() + 1);
   if (scheme == "sqlite") return parse_path(rest);
-  if (scheme == "mysql") return Problem{"", "MySQL and MariaDB can't be moved to or from; sqlite: and postgresql: can"};
+  if (scheme == "mysql" || scheme == "mariadb")
+    return Problem{"", "MySQL and MariaDB can't be moved to or from; sqlite: and postgresql: can"};
   if (scheme != "postgresql" && scheme != "postgres") {
     return Problem{"", "no engine is called " + std::string(scheme.substr(0, kMaxShownScheme)) +
                            "; there are sqlite: and postgresql:"};

@@ -258,6 +258,8 @@ def test_undone_while_the_new_one_never_served(server, tmp_path):
         ([], "migrate needs --to URL"),
         (["--to", "postgresql://u:hunter2@[::1/x"], "no connection URI"),
         (["--to", "mysqll://u:hunter2@h/d"], "no engine is called mysqll"),
+        (["--to", "mysql://u:hunter2@h/d"], "MySQL and MariaDB can't be moved to or from"),
+        (["--to", "mariadb://u:hunter2@h/d"], "MySQL and MariaDB can't be moved to or from"),
         (["--to", "sqlite:/x", "--form", "sqlite:/y"], "did you mean --from?"),
         (["--to", "sqlite:/x", "--prepare", "--undo"], "don't go together"),
     ],
